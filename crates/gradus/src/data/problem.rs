@@ -1,0 +1,27 @@
+use serde::Serialize;
+
+use super::Metadata;
+
+/// One question with what is needed to check an answer.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Problem {
+    /// Unique within its set; completions, scores and verdicts refer to it.
+    pub id: String,
+    /// The question as text, without any prompt around it.
+    pub question: String,
+    /// The gold answer; absent where nobody could label it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub answer: Option<String>,
+    /// The options of a multiple-choice question, in order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub choices: Vec<String>,
+    /// Difficulty level, small is easy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub level: Option<u32>,
+    /// Subject or category, as its source names it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    /// Whatever else the row carried.
+    #[serde(skip_serializing_if = "Metadata::is_empty")]
+    pub metadata: Metadata,
+}
