@@ -1,7 +1,39 @@
 //! A run: one folder of plain files, resumable and repeatable.
 //!
+//! [`Recipe`] and [`resolve`] turn a recipe with overrides into a checked
+//! config; [`Run`] opens the folder; [`Run::stage`] runs a function from files
+//! to files once per key and shares its result between runs. Inside a stage,
+//! [`Work`] gives out [`Part`] files of rows and [`Metrics`].
+//!
 //! This module is the only one of the library that reads the clock.
 
+mod appended;
+mod clock;
+mod directory;
+mod error;
+mod events;
+mod files;
+mod lock;
+mod metrics;
+mod monitor;
+mod part;
+mod recipe;
+mod record;
+mod resolve;
+mod stage;
 mod stream;
+mod work;
 
+pub use directory::{Run, RunOptions};
+pub use error::{ErrorKind, RunError};
+pub use events::write_events;
+pub use lock::Holder;
+pub use metrics::Metrics;
+pub use monitor::{Event, Monitor};
+pub use part::Part;
+pub use recipe::{Recipe, RecipeError};
+pub use record::{HostFacts, Input, Record, StageRecord, Status, Tool};
+pub use resolve::{Origin, Override, Resolved, resolve};
+pub use stage::Stage;
 pub use stream::Stream;
+pub use work::Work;

@@ -1,0 +1,586 @@
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::lock::{Lock, host_name};
+use super::resolve::leaves;
+use super::stage::{Stage, Store};
+use super::{
+    Event, HostFacts, Input, Monitor, Record, RunError, StageRecord, Status, Tool, Work, clock,
+    events, files,
+};
+
+/// What a run is opened with.
+#[derive(Clone, Debug)]
+pub struct RunOptions {
+    /// Name of the recipe.
+    pub recipe: String,
+    /// The resolved config.
+    pub config: Value,
+    /// Where each value of the config came from.
+    pub origins: BTreeMap<String, String>,
+    /// The seeds, for the record.
+    pub seeds: Vec<u64>,
+    /// The command line, for the record.
+    pub command: Vec<String>,
+    /// The run directory itself; without it, a new folder in `runs`.
+    pub out: Option<PathBuf>,
+    /// The folder of runs, which also holds the store of stages.
+    pub runs: PathBuf,
+    /// Go on with `out`, or with the newest unfinished run of the same recipe and config in `runs`.
+    pub resume: bool,
+    /// Threads that the run uses, for the record.
+    pub threads: usize,
+    /// The build.
+    pub tool: Tool,
+    /// Whom to tell.
+    pub monitor: Monitor,
+}
+
+/// An open run directory; no other process can open it meanwhile.
+///
+/// Dropped without [`Run::finish`] or [`Run::fail`], it stays as a kill would leave it.
+#[derive(Debug)]
+pub struct Run {
+    dir: PathBuf,
+    store: Store,
+    record: Mutex<Record>,
+    monitor: Monitor,
+    _lock: Lock,
+}
+
+const LOCK: &str = ".lock";
+const LOG: &str = "log.txt";
+const STAGES: &str = "stages";
+const EVENTS: &str = "tensorboard";
+
+impl Run {
+    /// Opens a new run directory, or an unfinished one to go on with it.
+    pub fn open(options: RunOptions) -> Result<Self, RunError> {
+        let runs = absolute(&options.runs)?;
+        files::make_folder(&runs)?;
+        let dir = match &options.out {
+            Some(out) => absolute(out)?,
+            None if options.resume => newest_unfinished(&runs, &options)?,
+            None => new_folder(&runs, &options.recipe)?,
+        };
+        files::make_folder(&dir)?;
+        let lock_path = dir.join(LOCK);
+        let Some(lock) = Lock::try_take(&lock_path)? else {
+            return Err(RunError::Locked { holder: Lock::holder(&lock_path), dir });
+        };
+        let record = match Record::read(&dir)? {
+            Some(left) => go_on(&dir, left, &options)?,
+            None if is_empty(&dir)? => first(&options),
+            None => {
+                let reason = "neither empty nor the directory of a run".into();
+                return Err(RunError::Directory { dir, reason });
+            }
+        };
+        record.write(&dir)?;
+        for folder in [STAGES, EVENTS] {
+            files::remove(&dir.join(folder))?;
+        }
+        files::make_folder(&dir.join(STAGES))?;
+        let store = Store { dir: runs.join(".stages"), sources: options.tool.sources };
+        files::make_folder(&store.dir)?;
+        let log_path = dir.join(LOG);
+        let log = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&log_path)
+            .map_err(RunError::io("open", &log_path))?;
+        let monitor = options.monitor.tee(move |event| write_log(&log, event));
+        Ok(Self { dir, store, record: Mutex::new(record), monitor, _lock: lock })
+    }
+
+    /// The run directory.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Whom to tell; what it is told is in `log.txt` too, progress left out.
+    pub fn monitor(&self) -> &Monitor {
+        &self.monitor
+    }
+
+    /// The record as it stands.
+    pub fn record(&self) -> Record {
+        self.lock_record().clone()
+    }
+
+    /// An input file as something that stages depend on: its key is the hash of its bytes.
+    pub fn input(&self, path: &Path) -> Result<Stage, RunError> {
+        let sha256 = files::hash_file(path)?;
+        let input = Input { path: path.display().to_string(), sha256: sha256.clone() };
+        self.update(|record| {
+            if !record.inputs.contains(&input) {
+                record.inputs.push(input);
+            }
+        })?;
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let dir = absolute(path)?.parent().unwrap_or(Path::new("")).to_owned();
+        Ok(Stage { name, key: sha256, dir })
+    }
+
+    /// The result of a stage, from the store where it is there, else by doing the work.
+    ///
+    /// The result may depend on nothing but `name`, the `upstream` results, `config` and the
+    /// program's sources: they make its key, and equal keys mean equal bytes. `body` fills
+    /// [`Work::dir`]; after a kill it finds there what it had written.
+    pub fn stage<E: From<RunError>>(
+        &self,
+        name: &str,
+        upstream: &[&Stage],
+        config: &impl Serialize,
+        body: impl FnOnce(&Work) -> Result<(), E>,
+    ) -> Result<Stage, E> {
+        self.monitor.check()?;
+        let (stage, worked) = self.store.obtain(name, upstream, config, &self.monitor, body)?;
+        if worked.is_none() {
+            self.monitor.emit(&Event::StageStarted { stage: name.into(), cached: true });
+        }
+        let (cached, seconds) = (worked.is_none(), worked.unwrap_or(0.0));
+        let entry = StageRecord { name: name.into(), key: stage.key.clone(), cached, seconds };
+        let number = self.update(|record| {
+            record.stages.push(entry);
+            record.stages.len()
+        })?;
+        let shown = format!("{number:02}-{name}");
+        make_link(&self.dir.join(STAGES).join(&shown), &stage.dir)?;
+        let metrics = stage.path("metrics.jsonl");
+        if metrics.is_file() {
+            events::write_events(&metrics, &self.dir.join(EVENTS).join(&shown))?;
+        }
+        self.monitor.emit(&Event::StageFinished { stage: name.into(), seconds });
+        Ok(stage)
+    }
+
+    /// Shows a stage's file in the run directory under `name`.
+    pub fn link(&self, stage: &Stage, file: &str, name: &str) -> Result<(), RunError> {
+        make_link(&self.dir.join(name), &stage.path(file))
+    }
+
+    /// Writes a file of the run directory, whole or not at all.
+    pub fn write(&self, file: &str, text: &str) -> Result<(), RunError> {
+        files::write(&self.dir.join(file), text.as_bytes())
+    }
+
+    /// Writes `results.json`.
+    pub fn write_results(&self, results: &impl Serialize) -> Result<(), RunError> {
+        let mut text = serde_json::to_string_pretty(results).map_err(|error| {
+            RunError::Internal(format!("the results do not serialise: {error}"))
+        })?;
+        text.push('\n');
+        self.write("results.json", &text)
+    }
+
+    /// Records that all is there, and closes the run.
+    pub fn finish(self) -> Result<(), RunError> {
+        self.close(Status::Finished, None)
+    }
+
+    /// Records what ended the run, and closes it; it can be resumed.
+    pub fn fail(self, error: &dyn std::error::Error, interrupted: bool) -> Result<(), RunError> {
+        let status = if interrupted { Status::Interrupted } else { Status::Failed };
+        self.monitor.note(error.to_string());
+        self.close(status, Some(error.to_string()))
+    }
+
+    fn close(&self, status: Status, error: Option<String>) -> Result<(), RunError> {
+        self.update(|record| {
+            (record.status, record.error, record.ended) = (status, error, Some(clock::now()));
+        })
+    }
+
+    fn update<T>(&self, change: impl FnOnce(&mut Record) -> T) -> Result<T, RunError> {
+        let mut record = self.lock_record();
+        let answer = change(&mut record);
+        record.write(&self.dir)?;
+        Ok(answer)
+    }
+
+    // A panic elsewhere leaves the record whole: each change is one assignment or push.
+    fn lock_record(&self) -> MutexGuard<'_, Record> {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, RunError> {
+    std::path::absolute(path).map_err(RunError::io("find", path))
+}
+
+/// Makes `<date>_<recipe>_<id>`, a name that no run has.
+fn new_folder(runs: &Path, recipe: &str) -> Result<PathBuf, RunError> {
+    loop {
+        let now = clock::since_epoch().as_nanos().to_string();
+        let id = files::hash_parts([now.as_str(), &std::process::id().to_string()]);
+        let dir = runs.join(format!("{}_{recipe}_{}", clock::date(&clock::now()), &id[..6]));
+        match std::fs::create_dir(&dir) {
+            Ok(()) => return Ok(dir),
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(RunError::io("create", &dir)(error)),
+        }
+    }
+}
+
+fn newest_unfinished(runs: &Path, options: &RunOptions) -> Result<PathBuf, RunError> {
+    let mut newest: Option<(String, PathBuf)> = None;
+    for entry in std::fs::read_dir(runs).map_err(RunError::io("read", runs))? {
+        let dir = entry.map_err(RunError::io("read", runs))?.path();
+        // A folder whose record cannot be read is no run to go on with.
+        let Ok(Some(record)) = Record::read(&dir) else { continue };
+        let same = record.recipe == options.recipe && record.config == options.config;
+        if same && record.status != Status::Finished {
+            newest = newest.max(Some((record.started, dir)));
+        }
+    }
+    newest.map(|(_, dir)| dir).ok_or_else(|| RunError::Directory {
+        dir: runs.to_owned(),
+        reason: format!(
+            "no unfinished run of {} with this config to resume; leave --resume out to start one",
+            options.recipe
+        ),
+    })
+}
+
+/// Whether the folder holds nothing but what opening a run leaves before its record.
+fn is_empty(dir: &Path) -> Result<bool, RunError> {
+    for entry in std::fs::read_dir(dir).map_err(RunError::io("read", dir))? {
+        let name = entry.map_err(RunError::io("read", dir))?.file_name();
+        if !name.to_string_lossy().starts_with('.') {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn first(options: &RunOptions) -> Record {
+    Record {
+        format: 1,
+        recipe: options.recipe.clone(),
+        status: Status::Running,
+        error: None,
+        tool: options.tool.clone(),
+        command: options.command.clone(),
+        seeds: options.seeds.clone(),
+        config: options.config.clone(),
+        origins: options.origins.clone(),
+        inputs: Vec::new(),
+        stages: Vec::new(),
+        host: HostFacts {
+            name: host_name(),
+            os: std::env::consts::OS.into(),
+            arch: std::env::consts::ARCH.into(),
+            cpus: std::thread::available_parallelism().map_or(1, usize::from),
+            threads: options.threads,
+        },
+        started: clock::now(),
+        resumed: Vec::new(),
+        ended: None,
+    }
+}
+
+fn go_on(dir: &Path, left: Record, options: &RunOptions) -> Result<Record, RunError> {
+    let refuse = |reason| Err(RunError::Directory { dir: dir.to_owned(), reason });
+    if !options.resume {
+        let (state, rest) = match left.status {
+            Status::Finished => ("a finished", ""),
+            _ => ("an unfinished", "add --resume to go on with it, or "),
+        };
+        return refuse(format!("holds {state} run of {}; {rest}choose another --out", left.recipe));
+    }
+    if left.recipe != options.recipe {
+        return refuse(format!("holds a run of {}, not of {}", left.recipe, options.recipe));
+    }
+    if let Some(difference) = difference(&left.config, &options.config) {
+        return refuse(format!("holds a run with another config: {difference}"));
+    }
+    let mut resumed = left.resumed;
+    resumed.push(clock::now());
+    Ok(Record { started: left.started, resumed, ..first(options) })
+}
+
+/// The first key in which two configs differ, as a sentence.
+fn difference(there: &Value, here: &Value) -> Option<String> {
+    let mut keys: BTreeMap<String, [Option<&Value>; 2]> = BTreeMap::new();
+    for (side, config) in [there, here].into_iter().enumerate() {
+        leaves(config, "", &mut |key, value| {
+            keys.entry(key.into()).or_default()[side] = Some(value);
+        });
+    }
+    let (key, [there, here]) = keys.into_iter().find(|(_, [there, here])| there != here)?;
+    let text = |value: Option<&Value>| value.map_or("absent".into(), ToString::to_string);
+    Some(format!("`{key}` is {} there and {} here", text(there), text(here)))
+}
+
+/// Makes `at` a relative link to `target`; where links are refused, a file with the target's path.
+fn make_link(at: &Path, target: &Path) -> Result<(), RunError> {
+    files::remove(at)?;
+    let folder = at.parent().unwrap_or(Path::new(""));
+    let real = |path: &Path| std::fs::canonicalize(path).map_err(RunError::io("find", path));
+    let target = relative(&real(folder)?, &real(target)?);
+    match symlink(&target, at) {
+        Ok(()) => Ok(()),
+        Err(_) => files::write(at, format!("{}\n", target.display()).as_bytes()),
+    }
+}
+
+fn relative(from: &Path, to: &Path) -> PathBuf {
+    let shared = from.components().zip(to.components()).take_while(|(one, two)| one == two).count();
+    if shared == 0 {
+        return to.to_owned();
+    }
+    let up = from.components().skip(shared).map(|_| std::path::Component::ParentDir);
+    up.chain(to.components().skip(shared)).collect()
+}
+
+#[cfg(unix)]
+fn symlink(target: &Path, at: &Path) -> std::io::Result<()> {
+    std::os::unix::fs::symlink(target, at)
+}
+
+#[cfg(windows)]
+fn symlink(target: &Path, at: &Path) -> std::io::Result<()> {
+    std::os::windows::fs::symlink_dir(target, at)
+}
+
+// The log is for people: a line that cannot be written must not end the run.
+fn write_log(mut log: &File, event: &Event) {
+    let line = match event {
+        Event::StageStarted { stage, cached: true } => format!("stage {stage}: found in the store"),
+        Event::StageStarted { stage, cached: false } => format!("stage {stage}: started"),
+        Event::StageFinished { stage, seconds } => format!("stage {stage}: done in {seconds:.2} s"),
+        Event::Note { text } => text.clone(),
+        Event::Progress { .. } => return,
+    };
+    let _ = log.write_all(format!("{} {line}\n", clock::now()).as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicBool;
+
+    use serde_json::json;
+
+    use super::super::ErrorKind;
+    use super::*;
+
+    fn options(runs: &Path) -> RunOptions {
+        RunOptions {
+            recipe: "toy".into(),
+            config: json!({"seed": 1, "sft": {"learning_rate": 0.5}}),
+            origins: BTreeMap::new(),
+            seeds: vec![1],
+            command: vec!["gradus".into(), "run".into(), "toy".into()],
+            out: None,
+            runs: runs.to_owned(),
+            resume: false,
+            threads: 2,
+            tool: Tool { sources: "sources-1".into(), ..Tool::default() },
+            monitor: Monitor::silent(),
+        }
+    }
+
+    fn two_stages(run: &Run) -> Result<[Stage; 2], RunError> {
+        let first = run.stage("first", &[], &json!({"n": 2}), |work| {
+            let mut part = work.part("rows.jsonl")?;
+            for sample in 0..2 {
+                part.append("p", sample, &json!({"problem": "p", "sample": sample}))?;
+            }
+            part.finish().map(drop)
+        })?;
+        let second = run.stage("second", &[&first], &json!({}), |work| {
+            let rows = std::fs::read(first.path("rows.jsonl")).unwrap();
+            std::fs::write(work.path("copy.jsonl"), rows).unwrap();
+            work.metrics()?.log(1, &[("loss", 0.5)])
+        })?;
+        Ok([first, second])
+    }
+
+    fn cached(run: &Run) -> Vec<bool> {
+        run.record().stages.iter().map(|stage| stage.cached).collect()
+    }
+
+    #[test]
+    fn the_same_config_twice_is_found_in_the_store_and_other_sources_are_not() {
+        let runs = tempfile::tempdir().unwrap();
+        let run = Run::open(options(runs.path())).unwrap();
+        two_stages(&run).unwrap();
+        assert_eq!(cached(&run), [false, false]);
+        let shown = run.dir().join("stages/02-second/copy.jsonl");
+        assert_eq!(std::fs::read_to_string(shown).unwrap().lines().count(), 2);
+        assert_eq!(std::fs::read_dir(run.dir().join("tensorboard/02-second")).unwrap().count(), 1);
+        run.finish().unwrap();
+
+        let run = Run::open(options(runs.path())).unwrap();
+        two_stages(&run).unwrap();
+        assert_eq!(cached(&run), [true, true]);
+
+        let tool = Tool { sources: "sources-2".into(), ..Tool::default() };
+        let run = Run::open(RunOptions { tool, ..options(runs.path()) }).unwrap();
+        two_stages(&run).unwrap();
+        assert_eq!(cached(&run), [false, false]);
+    }
+
+    #[test]
+    fn equal_keys_give_equal_bytes_in_another_store() {
+        let read = |stage: &Stage| -> BTreeMap<String, Vec<u8>> {
+            std::fs::read_dir(&stage.dir)
+                .unwrap()
+                .map(|entry| entry.unwrap())
+                .map(|entry| {
+                    let bytes = std::fs::read(entry.path()).unwrap();
+                    (entry.file_name().into_string().unwrap(), bytes)
+                })
+                .collect()
+        };
+        let [one, two] = [(); 2].map(|()| {
+            let runs = tempfile::tempdir().unwrap();
+            let run = Run::open(options(runs.path())).unwrap();
+            two_stages(&run).unwrap().map(|stage| (stage.key.clone(), read(&stage)))
+        });
+        assert_eq!(one, two);
+        let names: Vec<&String> = one[1].1.keys().collect();
+        assert_eq!(names, ["copy.jsonl", "metrics.jsonl", "stage.json"]);
+    }
+
+    #[test]
+    fn a_second_open_of_one_directory_is_refused_with_the_holder() {
+        let runs = tempfile::tempdir().unwrap();
+        let out = Some(runs.path().join("mine"));
+        let run = Run::open(RunOptions { out: out.clone(), ..options(runs.path()) }).unwrap();
+        let again = RunOptions { out, resume: true, ..options(runs.path()) };
+        let error = Run::open(again.clone()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Locked);
+        assert!(error.to_string().contains(&format!("process {}", std::process::id())), "{error}");
+        drop(run);
+        assert!(Run::open(again).is_ok());
+    }
+
+    #[test]
+    fn a_directory_that_holds_a_run_is_not_overwritten() {
+        let runs = tempfile::tempdir().unwrap();
+        let given = RunOptions { out: Some(runs.path().join("mine")), ..options(runs.path()) };
+        let expect = |options: RunOptions, reason: &str| {
+            let error = Run::open(options).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Usage);
+            assert!(error.to_string().contains(reason), "{error}");
+        };
+        drop(Run::open(given.clone()).unwrap());
+        expect(given.clone(), "holds an unfinished run of toy; add --resume to go on with it");
+        let config = json!({"seed": 1, "sft": {"learning_rate": 0.25}});
+        let resumed = RunOptions { resume: true, ..given.clone() };
+        expect(
+            RunOptions { config, ..resumed.clone() },
+            "another config: `sft.learning_rate` is 0.5 there and 0.25 here",
+        );
+        Run::open(resumed.clone()).unwrap().finish().unwrap();
+        expect(given.clone(), "holds a finished run of toy; choose another --out");
+        assert_eq!(Run::open(resumed).unwrap().record().resumed.len(), 2);
+
+        let other = runs.path().join("photos");
+        std::fs::create_dir(&other).unwrap();
+        std::fs::write(other.join("me.jpg"), "").unwrap();
+        expect(
+            RunOptions { out: Some(other), ..given },
+            "neither empty nor the directory of a run",
+        );
+    }
+
+    #[test]
+    fn resume_picks_the_newest_unfinished_run_of_the_same_config() {
+        let runs = tempfile::tempdir().unwrap();
+        let resumed = RunOptions { resume: true, ..options(runs.path()) };
+        assert_eq!(Run::open(resumed.clone()).unwrap_err().kind(), ErrorKind::Usage);
+        let open = |config: Value| {
+            std::thread::sleep(std::time::Duration::from_millis(3));
+            Run::open(RunOptions { config, ..options(runs.path()) }).unwrap()
+        };
+        let config = resumed.config.clone();
+        let older = open(config.clone()).dir().to_owned();
+        let newer = open(config.clone()).dir().to_owned();
+        open(config).finish().unwrap();
+        drop(open(json!({"seed": 2})));
+        let run = Run::open(resumed.clone()).unwrap();
+        assert_eq!(run.dir(), newer);
+        run.finish().unwrap();
+        assert_eq!(Run::open(resumed).unwrap().dir(), older);
+    }
+
+    #[test]
+    fn a_killed_stage_goes_on_where_it_was() {
+        let runs = tempfile::tempdir().unwrap();
+        let attempt = |run: &Run, last: u32| {
+            run.stage("sample", &[], &json!({}), |work| {
+                std::fs::write(work.resume()?.join("checkpoint"), "weights").unwrap();
+                let mut part = work.part("rows.jsonl")?;
+                let before = part.len();
+                for sample in 0..last {
+                    if !part.done("p", sample) {
+                        part.append("p", sample, &json!({"problem": "p", "sample": sample}))?;
+                    }
+                }
+                if last < 3 {
+                    part.flush()?;
+                    return Err(RunError::Interrupted);
+                }
+                assert_eq!(before, 2);
+                part.finish().map(drop)
+            })
+        };
+        let run = Run::open(options(runs.path())).unwrap();
+        let error = attempt(&run, 2).unwrap_err();
+        run.fail(&error, true).unwrap();
+        let run = Run::open(RunOptions { resume: true, ..options(runs.path()) }).unwrap();
+        let stage = attempt(&run, 3).unwrap();
+        assert_eq!(std::fs::read_to_string(stage.path("rows.jsonl")).unwrap().lines().count(), 3);
+        assert!(!stage.path(".resume").exists());
+        let left: Vec<_> = std::fs::read_dir(runs.path().join(".stages")).unwrap().collect();
+        assert_eq!(left.len(), 1);
+    }
+
+    #[test]
+    fn a_second_process_waits_for_a_stage_and_then_finds_it_done() {
+        let runs = tempfile::tempdir().unwrap();
+        let runs = runs.path();
+        let worker = |run: Run| {
+            run.stage("slow", &[], &json!({}), |_| {
+                std::thread::sleep(std::time::Duration::from_millis(300));
+                Ok::<(), RunError>(())
+            })
+            .unwrap();
+            cached(&run)[0]
+        };
+        let [one, two] = [(); 2].map(|()| Run::open(options(runs)).unwrap());
+        let answers = std::thread::scope(|scope| {
+            [one, two].map(|run| scope.spawn(move || worker(run))).map(|each| each.join().unwrap())
+        });
+        assert_eq!(answers.iter().filter(|&&cached| cached).count(), 1);
+    }
+
+    #[test]
+    fn a_cancelled_run_starts_no_stage() {
+        let runs = tempfile::tempdir().unwrap();
+        let monitor = Monitor::new(|_| (), Arc::new(AtomicBool::new(true)));
+        let run = Run::open(RunOptions { monitor, ..options(runs.path()) }).unwrap();
+        assert!(matches!(two_stages(&run), Err(RunError::Interrupted)));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_folder_that_cannot_be_made_is_a_sentence() {
+        let runs = tempfile::tempdir().unwrap();
+        let file = runs.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        let error = Run::open(options(&file.join("runs"))).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Io);
+        assert!(error.to_string().ends_with("there is a file where a directory is needed"));
+    }
+}

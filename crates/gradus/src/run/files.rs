@@ -1,0 +1,129 @@
+use std::fmt::Write as _;
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::RunError;
+
+/// Writes under a temporary name, flushes to the disk, then renames: readers see all or nothing.
+pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), RunError> {
+    replace(path, |file| file.write_all(bytes))
+}
+
+/// As [`write`], with a function that writes the contents.
+pub(super) fn replace(
+    path: &Path,
+    contents: impl FnOnce(&mut File) -> std::io::Result<()>,
+) -> Result<(), RunError> {
+    let temporary = temporary(path);
+    let mut file = File::create(&temporary).map_err(RunError::io("create", &temporary))?;
+    contents(&mut file).and_then(|()| file.sync_all()).map_err(RunError::io("write", path))?;
+    rename(&temporary, path)
+}
+
+/// The hidden name beside `path` under which it is written.
+fn temporary(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!(".{name}.tmp"))
+}
+
+/// Renames and makes the new name durable.
+pub(super) fn rename(from: &Path, to: &Path) -> Result<(), RunError> {
+    std::fs::rename(from, to).map_err(RunError::io("rename", from))?;
+    to.parent().map_or(Ok(()), sync_folder)
+}
+
+/// Makes a folder's list of names durable, where the system can (elsewhere it does so itself).
+pub(super) fn sync_folder(folder: &Path) -> Result<(), RunError> {
+    if cfg!(unix) {
+        File::open(folder)
+            .and_then(|folder| folder.sync_all())
+            .map_err(RunError::io("flush", folder))?;
+    }
+    Ok(())
+}
+
+/// Makes a folder and all below it durable.
+pub(super) fn sync_tree(folder: &Path) -> Result<(), RunError> {
+    for entry in std::fs::read_dir(folder).map_err(RunError::io("read", folder))? {
+        let entry = entry.map_err(RunError::io("read", folder))?;
+        let path = entry.path();
+        if entry.file_type().map_err(RunError::io("read", &path))?.is_dir() {
+            sync_tree(&path)?;
+        } else {
+            OpenOptions::new()
+                .write(true)
+                .open(&path)
+                .and_then(|file| file.sync_all())
+                .map_err(RunError::io("flush", &path))?;
+        }
+    }
+    sync_folder(folder)
+}
+
+/// Makes a folder with its parents; one that is there already will do.
+pub(super) fn make_folder(folder: &Path) -> Result<(), RunError> {
+    std::fs::create_dir_all(folder).map_err(RunError::io("create", folder))
+}
+
+/// Removes a file, a link or a folder; nothing there will do.
+pub(super) fn remove(path: &Path) -> Result<(), RunError> {
+    let Ok(facts) = std::fs::symlink_metadata(path) else { return Ok(()) };
+    let removed =
+        if facts.is_dir() { std::fs::remove_dir_all(path) } else { std::fs::remove_file(path) };
+    removed.map_err(RunError::io("remove", path))
+}
+
+/// JSON with sorted keys and no spaces: equal values give equal bytes.
+pub(super) fn canonical_json(value: &impl Serialize) -> Result<String, RunError> {
+    let value = serde_json::to_value(value)
+        .map_err(|error| RunError::Internal(format!("a config does not serialise: {error}")))?;
+    Ok(sorted(value).to_string())
+}
+
+// The order of a JSON map depends on a feature that any dependency can switch on.
+fn sorted(value: Value) -> Value {
+    match value {
+        Value::Object(map) => {
+            let mut entries: Vec<_> = map.into_iter().collect();
+            entries.sort_by(|one, two| one.0.cmp(&two.0));
+            Value::Object(entries.into_iter().map(|(key, value)| (key, sorted(value))).collect())
+        }
+        Value::Array(items) => Value::Array(items.into_iter().map(sorted).collect()),
+        other => other,
+    }
+}
+
+/// SHA-256 of the parts, each with its length, in hexadecimal.
+pub(super) fn hash_parts<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part.as_bytes());
+    }
+    hexadecimal(&hash.finalize())
+}
+
+/// SHA-256 of a file's bytes, in hexadecimal.
+pub(super) fn hash_file(path: &Path) -> Result<String, RunError> {
+    let mut hash = Sha256::new();
+    let mut file = File::open(path).map_err(RunError::io("open", path))?;
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        match file.read(&mut buffer).map_err(RunError::io("read", path))? {
+            0 => return Ok(hexadecimal(&hash.finalize())),
+            read => hash.update(&buffer[..read]),
+        }
+    }
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
