@@ -124,3 +124,54 @@ fn float(out: &mut Vec<u8>, field: u64, value: f32) {
     varint(out, field << 3 | 5);
     out.extend(value.to_le_bytes());
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The records of an event file; fails on a wrong length or check sum.
+    fn records(mut file: &[u8]) -> Vec<Vec<u8>> {
+        let mut records = Vec::new();
+        while !file.is_empty() {
+            let (length, rest) = file.split_at(8);
+            let (length_crc, rest) = rest.split_at(4);
+            assert_eq!(length_crc, masked_crc(length).to_le_bytes());
+            let length = u64::from_le_bytes(length.try_into().unwrap()) as usize;
+            let (data, rest) = rest.split_at(length);
+            let (data_crc, rest) = rest.split_at(4);
+            assert_eq!(data_crc, masked_crc(data).to_le_bytes());
+            records.push(data.to_vec());
+            file = rest;
+        }
+        records
+    }
+
+    // Examples of RFC 3720, appendix B.4 (32 bytes each).
+    #[test]
+    fn check_sums_agree_with_rfc_3720() {
+        let rising: Vec<u8> = (0..32).collect();
+        let falling: Vec<u8> = (0..32).rev().collect();
+        assert_eq!(crc32c(&[0; 32]), 0x8a91_36aa);
+        assert_eq!(crc32c(&[0xff; 32]), 0x62a8_ab43);
+        assert_eq!(crc32c(&rising), 0x46dd_794e);
+        assert_eq!(crc32c(&falling), 0x113f_db5c);
+    }
+
+    fn rows() -> Vec<Map<String, Value>> {
+        ["{\"step\":300,\"loss\":0.5,\"grad_norm\":null}", "{\"step\":300,\"eval_loss\":0.25}"]
+            .map(|row| serde_json::from_str(row).unwrap())
+            .to_vec()
+    }
+
+    #[test]
+    fn a_reader_that_checks_sums_finds_version_and_values() {
+        let records = records(&event_file(&rows(), 1.0));
+        assert_eq!(records.len(), 3);
+        assert!(records[0].ends_with(b"\x1a\x0dbrain.Event:2"));
+        // wall_time 1.0; step 300; summary{value{tag "train/loss", simple_value 0.5}}.
+        let expected = b"\x09\0\0\0\0\0\0\xf0\x3f\x10\xac\x02\x2a\x13\x0a\x11\x0a\x0atrain/loss\
+                         \x15\0\0\0\x3f";
+        assert_eq!(records[1], expected);
+        assert!(records[2].windows(9).any(|window| window == b"eval/loss"));
+    }
+}
