@@ -1,0 +1,83 @@
+//! Colours, and which curve gets which.
+
+use super::chart::Role;
+
+/// A colour of the page with its value on light and on dark paper.
+pub(super) struct Colour {
+    pub(super) name: &'static str,
+    pub(super) light: &'static str,
+    pub(super) dark: &'static str,
+}
+
+const fn colour(name: &'static str, light: &'static str, dark: &'static str) -> Colour {
+    Colour { name, light, dark }
+}
+
+/// The page's colours: every text colour meets WCAG AA on `paper` and on `panel`.
+pub(super) const PALETTE: &[Colour] = &[
+    colour("paper", "#fdfcf9", "#15171a"),
+    colour("panel", "#f4f2ec", "#1e2125"),
+    colour("ink", "#1c1d1f", "#e9e7e2"),
+    colour("muted", "#5f6062", "#a3a5a8"),
+    colour("rule", "#dcd9d1", "#373b40"),
+    colour("main", "#b3400a", "#ff9460"),
+    colour("baseline", "#3d4045", "#d3d4d6"),
+    colour("bound", "#68696b", "#9fa2a6"),
+    colour("other-1", "#0b5fa5", "#6fb4f2"),
+    colour("other-2", "#8a3b80", "#e29ad2"),
+    colour("other-3", "#00705a", "#4fcaa6"),
+    colour("other-4", "#7d5a00", "#e3bd55"),
+];
+
+/// How a curve is drawn: told apart by colour, dash and marker, never by one alone.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Stroke {
+    /// The class that colours it: a name of the palette.
+    pub(super) class: &'static str,
+    pub(super) dash: &'static str,
+    pub(super) width: f64,
+    pub(super) marker: Option<Marker>,
+}
+
+/// The shape at a curve's points.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Marker {
+    Circle,
+    Square,
+    Diamond,
+    Triangle,
+}
+
+const fn stroke(class: &'static str, dash: &'static str, width: f64, marker: Marker) -> Stroke {
+    Stroke { class, dash, width, marker: Some(marker) }
+}
+
+const MAIN: Stroke = stroke("main", "", 2.6, Marker::Circle);
+const BASELINE: Stroke = stroke("baseline", "", 1.8, Marker::Square);
+const BOUND: Stroke = Stroke { class: "bound", dash: "1.5 3", width: 1.6, marker: None };
+const OTHERS: [Stroke; 8] = [
+    stroke("other-1", "7 3", 1.8, Marker::Diamond),
+    stroke("other-2", "3 2.5", 1.8, Marker::Triangle),
+    stroke("other-3", "9 3 2 3", 1.8, Marker::Square),
+    stroke("other-4", "5 2 1.5 2", 1.8, Marker::Circle),
+    stroke("other-1", "2 2", 1.8, Marker::Triangle),
+    stroke("other-2", "10 3", 1.8, Marker::Diamond),
+    stroke("other-3", "4 4", 1.8, Marker::Circle),
+    stroke("other-4", "7 3 1.5 3", 1.8, Marker::Square),
+];
+
+/// The stroke of each curve, by its role and by its place among those of the same role.
+pub(super) fn strokes(roles: impl IntoIterator<Item = Role>) -> Vec<Stroke> {
+    let (mut others, mut taken) = (OTHERS.iter().cycle(), Vec::new());
+    for role in roles {
+        let own = match role {
+            Role::Main => Some(MAIN),
+            Role::Baseline => Some(BASELINE),
+            Role::Bound => Some(BOUND),
+            Role::Other => None,
+        };
+        let mut next = || *others.next().expect("a cycle does not end");
+        taken.push(own.filter(|own| !taken.contains(own)).unwrap_or_else(&mut next));
+    }
+    taken
+}
