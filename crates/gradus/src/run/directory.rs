@@ -1,18 +1,19 @@
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
 use serde_json::Value;
 
-use super::lock::{Lock, host_name};
-use super::resolve::leaves;
+use super::links::make_link;
+use super::lock::Lock;
 use super::stage::{Stage, Store};
 use super::{
-    Event, HostFacts, Input, Monitor, Record, RunError, StageRecord, Status, Tool, Work, clock,
-    events, files,
+    Event, Input, Monitor, Record, RunError, StageRecord, Status, Tool, Work, clock, events, files,
+    opening,
 };
 
 /// What a run is opened with.
@@ -45,12 +46,17 @@ pub struct RunOptions {
 /// An open run directory; no other process can open it meanwhile.
 ///
 /// Dropped without [`Run::finish`] or [`Run::fail`], it stays as a kill would leave it.
+///
+/// The folder holds `run.json` ([`Record`]), `log.txt`, a link to each stage's result in
+/// `stages/`, the metrics of all stages in `metrics.jsonl` and as event files in
+/// `tensorboard/`, and what the study adds with [`Run::link`] and [`Run::write`].
 #[derive(Debug)]
 pub struct Run {
     dir: PathBuf,
     store: Store,
     record: Mutex<Record>,
     monitor: Monitor,
+    log: Arc<File>,
     _lock: Lock,
 }
 
@@ -58,6 +64,7 @@ const LOCK: &str = ".lock";
 const LOG: &str = "log.txt";
 const STAGES: &str = "stages";
 const EVENTS: &str = "tensorboard";
+const METRICS: &str = "metrics.jsonl";
 
 impl Run {
     /// Opens a new run directory, or an unfinished one to go on with it.
@@ -66,8 +73,8 @@ impl Run {
         files::make_folder(&runs)?;
         let dir = match &options.out {
             Some(out) => absolute(out)?,
-            None if options.resume => newest_unfinished(&runs, &options)?,
-            None => new_folder(&runs, &options.recipe)?,
+            None if options.resume => opening::newest_unfinished(&runs, &options)?,
+            None => opening::new_folder(&runs, &options.recipe)?,
         };
         files::make_folder(&dir)?;
         let lock_path = dir.join(LOCK);
@@ -75,16 +82,16 @@ impl Run {
             return Err(RunError::Locked { holder: Lock::holder(&lock_path), dir });
         };
         let record = match Record::read(&dir)? {
-            Some(left) => go_on(&dir, left, &options)?,
-            None if is_empty(&dir)? => first(&options),
+            Some(left) => opening::go_on(&dir, left, &options)?,
+            None if opening::is_empty(&dir)? => opening::first(&options),
             None => {
                 let reason = "neither empty nor the directory of a run".into();
                 return Err(RunError::Directory { dir, reason });
             }
         };
         record.write(&dir)?;
-        for folder in [STAGES, EVENTS] {
-            files::remove(&dir.join(folder))?;
+        for made_again in [STAGES, EVENTS, METRICS] {
+            files::remove(&dir.join(made_again))?;
         }
         files::make_folder(&dir.join(STAGES))?;
         let store = Store { dir: runs.join(".stages"), sources: options.tool.sources };
@@ -95,8 +102,10 @@ impl Run {
             .append(true)
             .open(&log_path)
             .map_err(RunError::io("open", &log_path))?;
-        let monitor = options.monitor.tee(move |event| write_log(&log, event));
-        Ok(Self { dir, store, record: Mutex::new(record), monitor, _lock: lock })
+        let log = Arc::new(log);
+        let shared = Arc::clone(&log);
+        let monitor = options.monitor.tee(move |event| write_log(&shared, event));
+        Ok(Self { dir, store, record: Mutex::new(record), monitor, log, _lock: lock })
     }
 
     /// The run directory.
@@ -153,9 +162,10 @@ impl Run {
         })?;
         let shown = format!("{number:02}-{name}");
         make_link(&self.dir.join(STAGES).join(&shown), &stage.dir)?;
-        let metrics = stage.path("metrics.jsonl");
+        let metrics = stage.path(METRICS);
         if metrics.is_file() {
             events::write_events(&metrics, &self.dir.join(EVENTS).join(&shown))?;
+            self.collect(name, &metrics)?;
         }
         self.monitor.emit(&Event::StageFinished { stage: name.into(), seconds });
         Ok(stage)
@@ -188,8 +198,25 @@ impl Run {
     /// Records what ended the run, and closes it; it can be resumed.
     pub fn fail(self, error: &dyn std::error::Error, interrupted: bool) -> Result<(), RunError> {
         let status = if interrupted { Status::Interrupted } else { Status::Failed };
-        self.monitor.note(error.to_string());
+        write_log(&self.log, &Event::Note { text: error.to_string() });
         self.close(status, Some(error.to_string()))
+    }
+
+    /// Adds a stage's metrics rows to those of the run, with the stage's name.
+    fn collect(&self, stage: &str, metrics: &Path) -> Result<(), RunError> {
+        let rows = std::fs::read_to_string(metrics).map_err(RunError::io("read", metrics))?;
+        let name = Value::from(stage);
+        let mut collected = String::new();
+        for fields in rows.lines().filter_map(|row| row.strip_prefix('{')) {
+            let _ = writeln!(collected, "{{\"stage\":{name},{fields}");
+        }
+        let path = self.dir.join(METRICS);
+        OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&path)
+            .and_then(|mut file| file.write_all(collected.as_bytes()))
+            .map_err(RunError::io("write", &path))
     }
 
     fn close(&self, status: Status, error: Option<String>) -> Result<(), RunError> {
@@ -213,141 +240,6 @@ impl Run {
 
 fn absolute(path: &Path) -> Result<PathBuf, RunError> {
     std::path::absolute(path).map_err(RunError::io("find", path))
-}
-
-/// Makes `<date>_<recipe>_<id>`, a name that no run has.
-fn new_folder(runs: &Path, recipe: &str) -> Result<PathBuf, RunError> {
-    loop {
-        let now = clock::since_epoch().as_nanos().to_string();
-        let id = files::hash_parts([now.as_str(), &std::process::id().to_string()]);
-        let dir = runs.join(format!("{}_{recipe}_{}", clock::date(&clock::now()), &id[..6]));
-        match std::fs::create_dir(&dir) {
-            Ok(()) => return Ok(dir),
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(RunError::io("create", &dir)(error)),
-        }
-    }
-}
-
-fn newest_unfinished(runs: &Path, options: &RunOptions) -> Result<PathBuf, RunError> {
-    let mut newest: Option<(String, PathBuf)> = None;
-    for entry in std::fs::read_dir(runs).map_err(RunError::io("read", runs))? {
-        let dir = entry.map_err(RunError::io("read", runs))?.path();
-        // A folder whose record cannot be read is no run to go on with.
-        let Ok(Some(record)) = Record::read(&dir) else { continue };
-        let same = record.recipe == options.recipe && record.config == options.config;
-        if same && record.status != Status::Finished {
-            newest = newest.max(Some((record.started, dir)));
-        }
-    }
-    newest.map(|(_, dir)| dir).ok_or_else(|| RunError::Directory {
-        dir: runs.to_owned(),
-        reason: format!(
-            "no unfinished run of {} with this config to resume; leave --resume out to start one",
-            options.recipe
-        ),
-    })
-}
-
-/// Whether the folder holds nothing but what opening a run leaves before its record.
-fn is_empty(dir: &Path) -> Result<bool, RunError> {
-    for entry in std::fs::read_dir(dir).map_err(RunError::io("read", dir))? {
-        let name = entry.map_err(RunError::io("read", dir))?.file_name();
-        if !name.to_string_lossy().starts_with('.') {
-            return Ok(false);
-        }
-    }
-    Ok(true)
-}
-
-fn first(options: &RunOptions) -> Record {
-    Record {
-        format: 1,
-        recipe: options.recipe.clone(),
-        status: Status::Running,
-        error: None,
-        tool: options.tool.clone(),
-        command: options.command.clone(),
-        seeds: options.seeds.clone(),
-        config: options.config.clone(),
-        origins: options.origins.clone(),
-        inputs: Vec::new(),
-        stages: Vec::new(),
-        host: HostFacts {
-            name: host_name(),
-            os: std::env::consts::OS.into(),
-            arch: std::env::consts::ARCH.into(),
-            cpus: std::thread::available_parallelism().map_or(1, usize::from),
-            threads: options.threads,
-        },
-        started: clock::now(),
-        resumed: Vec::new(),
-        ended: None,
-    }
-}
-
-fn go_on(dir: &Path, left: Record, options: &RunOptions) -> Result<Record, RunError> {
-    let refuse = |reason| Err(RunError::Directory { dir: dir.to_owned(), reason });
-    if !options.resume {
-        let (state, rest) = match left.status {
-            Status::Finished => ("a finished", ""),
-            _ => ("an unfinished", "add --resume to go on with it, or "),
-        };
-        return refuse(format!("holds {state} run of {}; {rest}choose another --out", left.recipe));
-    }
-    if left.recipe != options.recipe {
-        return refuse(format!("holds a run of {}, not of {}", left.recipe, options.recipe));
-    }
-    if let Some(difference) = difference(&left.config, &options.config) {
-        return refuse(format!("holds a run with another config: {difference}"));
-    }
-    let mut resumed = left.resumed;
-    resumed.push(clock::now());
-    Ok(Record { started: left.started, resumed, ..first(options) })
-}
-
-/// The first key in which two configs differ, as a sentence.
-fn difference(there: &Value, here: &Value) -> Option<String> {
-    let mut keys: BTreeMap<String, [Option<&Value>; 2]> = BTreeMap::new();
-    for (side, config) in [there, here].into_iter().enumerate() {
-        leaves(config, "", &mut |key, value| {
-            keys.entry(key.into()).or_default()[side] = Some(value);
-        });
-    }
-    let (key, [there, here]) = keys.into_iter().find(|(_, [there, here])| there != here)?;
-    let text = |value: Option<&Value>| value.map_or("absent".into(), ToString::to_string);
-    Some(format!("`{key}` is {} there and {} here", text(there), text(here)))
-}
-
-/// Makes `at` a relative link to `target`; where links are refused, a file with the target's path.
-fn make_link(at: &Path, target: &Path) -> Result<(), RunError> {
-    files::remove(at)?;
-    let folder = at.parent().unwrap_or(Path::new(""));
-    let real = |path: &Path| std::fs::canonicalize(path).map_err(RunError::io("find", path));
-    let target = relative(&real(folder)?, &real(target)?);
-    match symlink(&target, at) {
-        Ok(()) => Ok(()),
-        Err(_) => files::write(at, format!("{}\n", target.display()).as_bytes()),
-    }
-}
-
-fn relative(from: &Path, to: &Path) -> PathBuf {
-    let shared = from.components().zip(to.components()).take_while(|(one, two)| one == two).count();
-    if shared == 0 {
-        return to.to_owned();
-    }
-    let up = from.components().skip(shared).map(|_| std::path::Component::ParentDir);
-    up.chain(to.components().skip(shared)).collect()
-}
-
-#[cfg(unix)]
-fn symlink(target: &Path, at: &Path) -> std::io::Result<()> {
-    std::os::unix::fs::symlink(target, at)
-}
-
-#[cfg(windows)]
-fn symlink(target: &Path, at: &Path) -> std::io::Result<()> {
-    std::os::windows::fs::symlink_dir(target, at)
 }
 
 // The log is for people: a line that cannot be written must not end the run.
@@ -417,6 +309,8 @@ mod tests {
         let shown = run.dir().join("stages/02-second/copy.jsonl");
         assert_eq!(std::fs::read_to_string(shown).unwrap().lines().count(), 2);
         assert_eq!(std::fs::read_dir(run.dir().join("tensorboard/02-second")).unwrap().count(), 1);
+        let metrics = std::fs::read_to_string(run.dir().join("metrics.jsonl")).unwrap();
+        assert_eq!(metrics, "{\"stage\":\"second\",\"step\":1,\"loss\":0.5}\n");
         run.finish().unwrap();
 
         let run = Run::open(options(runs.path())).unwrap();

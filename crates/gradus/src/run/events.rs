@@ -3,7 +3,8 @@
 //! A file is a series of records: length (u64, little-endian), its masked
 //! CRC-32C, the bytes of a protobuf `Event`, their masked CRC-32C (TensorFlow's
 //! `tfrecord` framing). Field numbers from `tensorflow/core/util/event.proto`
-//! and `tensorflow/core/framework/summary.proto`.
+//! and `tensorflow/core/framework/summary.proto`. Checked once by hand:
+//! `tensorboard` 2.21.0's `EventAccumulator` reads these files back.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -20,8 +20,13 @@ pub(super) fn replace(
     contents: impl FnOnce(&mut File) -> std::io::Result<()>,
 ) -> Result<(), RunError> {
     let temporary = temporary(path);
-    let mut file = File::create(&temporary).map_err(RunError::io("create", &temporary))?;
-    contents(&mut file).and_then(|()| file.sync_all()).map_err(RunError::io("write", path))?;
+    let mut file = File::create(&temporary).map_err(RunError::io("create", path))?;
+    let written = contents(&mut file).and_then(|()| file.sync_all());
+    drop(file);
+    if let Err(error) = written {
+        let _ = std::fs::remove_file(&temporary);
+        return Err(RunError::io("write", path)(error));
+    }
     rename(&temporary, path)
 }
 
@@ -126,4 +131,44 @@ fn hexadecimal(bytes: &[u8]) -> String {
         let _ = write!(text, "{byte:02x}");
         text
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_failed_write_leaves_the_old_file_and_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("results.json");
+        write(&path, b"old").unwrap();
+        let full = || std::io::Error::from(std::io::ErrorKind::StorageFull);
+        let error = replace(&path, |file| {
+            file.write_all(b"ne")?;
+            Err(full())
+        })
+        .unwrap_err();
+        assert!(error.to_string().ends_with("results.json: the disk is full"), "{error}");
+        assert_eq!(std::fs::read(&path).unwrap(), b"old");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn canonical_json_does_not_depend_on_the_order_of_keys() {
+        let one: Value = serde_json::from_str(r#"{"b": [{"z": 1, "y": 2.0}], "a": null}"#).unwrap();
+        assert_eq!(canonical_json(&one).unwrap(), r#"{"a":null,"b":[{"y":2.0,"z":1}]}"#);
+        assert_eq!(canonical_json(&json!("x")).unwrap(), "\"x\"");
+    }
+
+    // The one-part digest is `printf '\3\0\0\0\0\0\0\0abc' | sha256sum` of GNU coreutils.
+    #[test]
+    fn hashes_separate_their_parts() {
+        assert_eq!(
+            hash_parts(["abc"]),
+            "ce91dc5eec0139adf091900d225971d6ad246a845bad791b5693a9d0d55dd391"
+        );
+        assert_ne!(hash_parts(["ab", "c"]), hash_parts(["a", "bc"]));
+    }
 }

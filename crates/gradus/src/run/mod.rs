@@ -13,9 +13,13 @@ mod directory;
 mod error;
 mod events;
 mod files;
+#[cfg(test)]
+mod killed;
+mod links;
 mod lock;
 mod metrics;
 mod monitor;
+mod opening;
 mod part;
 mod recipe;
 mod record;

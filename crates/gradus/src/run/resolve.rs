@@ -263,3 +263,166 @@ fn tables(value: &Value, key: &str, each: &mut dyn FnMut(&str)) {
 fn join(key: &str, name: &str) -> String {
     if key.is_empty() { name.into() } else { format!("{key}.{name}") }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+    use serde_json::json;
+
+    use super::*;
+
+    #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+    #[serde(deny_unknown_fields)]
+    struct Sft {
+        learning_rate: f64,
+        epochs: u32,
+        shuffle: bool,
+    }
+
+    #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+    #[serde(deny_unknown_fields)]
+    struct Config {
+        seed: u64,
+        solutions: Option<String>,
+        limit: Option<u32>,
+        family: String,
+        levels: Vec<u32>,
+        sft: Sft,
+        extra: BTreeMap<String, f64>,
+        teacher: Option<Sft>,
+    }
+
+    impl Default for Config {
+        fn default() -> Self {
+            let sft = Sft { learning_rate: 1e-3, epochs: 1, shuffle: true };
+            Self {
+                seed: 0,
+                solutions: None,
+                limit: None,
+                family: "toy".into(),
+                levels: vec![1, 2, 3],
+                sft,
+                extra: BTreeMap::new(),
+                teacher: None,
+            }
+        }
+    }
+
+    fn recipe(settings: &str) -> Recipe {
+        let text = format!("study = \"toy\"\ntitle = \"A toy\"\n{settings}\n");
+        Recipe::parse("toy", "toy.toml", &text).unwrap()
+    }
+
+    fn with(settings: &str, overrides: &[Override]) -> Resolved<Config> {
+        resolve(&recipe(settings), overrides).unwrap()
+    }
+
+    fn error(settings: &str, sets: &[&str]) -> String {
+        let overrides: Vec<_> = sets.iter().map(|text| Override::set(text).unwrap()).collect();
+        resolve::<Config>(&recipe(settings), &overrides).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn flag_beats_set_beats_recipe_beats_environment_beats_default() {
+        let environment = |path: &str, value: &str| Override {
+            path: path.into(),
+            value: value.into(),
+            origin: Origin::Environment("TOY".into()),
+        };
+        let flag = Override::flag("--seed", "seed", &5);
+        let set = |text: &str| Override::set(text).unwrap();
+        let strongest_first = [
+            flag,
+            set("seed=4"),
+            set("sft.epochs=4"),
+            environment("seed", "2"),
+            environment("sft.epochs", "2"),
+            environment("sft.learning_rate", "2"),
+            environment("family", "sums"),
+        ];
+        let settings = "seed = 3\n[sft]\nepochs = 3\nlearning_rate = 3\n";
+        let resolved = with(settings, &strongest_first);
+        let Config { seed, ref family, ref sft, .. } = resolved.config;
+        assert_eq!((seed, sft.epochs, sft.learning_rate), (5, 4, 3.0));
+        assert_eq!((family.as_str(), sft.shuffle), ("sums", true));
+        let origin = |key: &str| resolved.origins[key].as_str();
+        assert_eq!(origin("seed"), "flag --seed");
+        assert_eq!(origin("sft.epochs"), "--set");
+        assert_eq!(origin("sft.learning_rate"), "recipe toy.toml:6");
+        assert_eq!(origin("family"), "environment TOY");
+        assert_eq!(origin("sft.shuffle"), "default");
+        assert_eq!(origin("teacher"), "default");
+    }
+
+    #[test]
+    fn an_integer_for_a_float_gives_the_same_config_as_the_float() {
+        let [one, two] = ["1", "1.0"].map(|rate| with(&format!("sft.learning_rate = {rate}"), &[]));
+        assert_eq!(one.value.to_string(), two.value.to_string());
+        assert_eq!(one.value["sft"]["learning_rate"], json!(1.0));
+    }
+
+    #[test]
+    fn set_is_typed_by_the_config() {
+        let check = |text: &str, expected: &dyn Fn(&Config) -> bool| {
+            let resolved = with("limit = 3", &[Override::set(text).unwrap()]);
+            assert!(expected(&resolved.config), "{text}: {:?}", resolved.config);
+        };
+        check("solutions=data/one file.jsonl", &|config| {
+            config.solutions.as_deref() == Some("data/one file.jsonl")
+        });
+        check("solutions=\"7\"", &|config| config.solutions.as_deref() == Some("7"));
+        check("family=7", &|config| config.family == "7");
+        check("limit=none", &|config| config.limit.is_none());
+        check("levels=[4, 5]", &|config| config.levels == [4, 5]);
+        check("extra.anything=2", &|config| config.extra["anything"] == 2.0);
+        check("sft.learning_rate=1e-2", &|config| config.sft.learning_rate == 1e-2);
+    }
+
+    #[test]
+    fn an_unknown_key_gets_the_nearest_known_one_with_its_place() {
+        assert_eq!(
+            error("\n[sft]\nlearning_rat = 1.0", &[]),
+            "toy.toml:5: unknown key `sft.learning_rat`; \
+             the nearest known key is `sft.learning_rate`"
+        );
+        let nearest = |settings: &str, sets: &[&str], expected: &str| {
+            let error = error(settings, sets);
+            assert!(error.ends_with(&format!("the nearest known key is `{expected}`")), "{error}");
+        };
+        nearest("", &["epochs=2"], "sft.epochs");
+        nearest("[stf]\nepochs = 2", &[], "sft.epochs");
+        nearest("titel = \"x\"", &[], "title");
+        nearest("", &["sedd=2"], "seed");
+        assert!(error("", &["teacher.rate=2"]).contains("teacher"));
+    }
+
+    #[test]
+    fn a_wrong_type_names_key_found_and_expected() {
+        let check = |settings: &str, sets: &[&str], expected: &str| {
+            assert_eq!(error(settings, sets), expected);
+        };
+        check(
+            "[sft]\nepochs = \"two\"",
+            &[],
+            "toy.toml:4: `sft.epochs` is the string \"two\", expected an integer",
+        );
+        check("", &["sft.epochs=1.5"], "--set: `sft.epochs` is the float 1.5, expected an integer");
+        check("sft = 3", &[], "toy.toml:3: `sft` is the integer 3, expected a table");
+        check(
+            "[seed]\nvalue = 3",
+            &[],
+            "toy.toml:4: `seed` is a table with the key `value`, expected an integer",
+        );
+        check(
+            "limit = \"all\"",
+            &[],
+            "toy.toml:3: `limit`: invalid type: string \"all\", expected u32",
+        );
+        check(
+            "levels = [1, -1]",
+            &[],
+            "toy.toml:3: `levels[1]`: invalid value: integer `-1`, expected u32",
+        );
+        assert!(matches!(Override::set("seed"), Err(RecipeError::NoValue { .. })));
+    }
+}
