@@ -1,0 +1,114 @@
+//! A seam is a folder with a table: to add a thing, one file and two lines.
+
+use std::collections::BTreeSet;
+
+use crate::assert_none;
+use crate::source::{files, has_extension};
+
+/// A folder whose files are the entries of a table.
+struct Seam<'a> {
+    folder: &'a str,
+    /// Ids of the table's rows.
+    rows: Vec<String>,
+    /// Files that are no entries, with the reason.
+    helpers: &'a [(&'a str, &'a str)],
+}
+
+impl Seam<'_> {
+    /// What is in the folder without a row, in the table without a file, and no longer needed here.
+    fn findings(&self, stems: &[String]) -> Vec<String> {
+        let folder = self.folder;
+        let mut found = Vec::new();
+        let rows: BTreeSet<&str> = self.rows.iter().map(String::as_str).collect();
+        if rows.len() < self.rows.len() {
+            found.push(format!("{folder}: two rows of the table have the same id"));
+        }
+        let is_helper = |stem: &str| self.helpers.iter().any(|(helper, _)| *helper == stem);
+        for stem in stems.iter().filter(|stem| !is_helper(stem)) {
+            let id = stem.replace('_', "-");
+            if !rows.contains(id.as_str()) {
+                found.push(format!("{folder}: {stem} has no row {id:?} in the table"));
+            }
+        }
+        for id in rows {
+            if !stems.contains(&id.replace('-', "_")) {
+                found.push(format!("{folder}: row {id:?} has no file of that name"));
+            }
+        }
+        for (helper, _) in
+            self.helpers.iter().filter(|(helper, _)| !stems.iter().any(|stem| stem == helper))
+        {
+            found.push(format!("{folder}: {helper} is named as a helper and does not exist"));
+        }
+        found
+    }
+}
+
+/// Names in `folder` without their extension: files that end in it, and folders of Rust files.
+fn stems(folder: &str, extension: &str) -> Vec<String> {
+    let mut stems = BTreeSet::new();
+    for path in files(folder).iter().filter(|path| has_extension(path, extension)) {
+        let inside = path[folder.len()..].trim_start_matches('/');
+        let first = inside.split('/').next().unwrap_or_default();
+        stems.insert(first.trim_end_matches(&format!(".{extension}")).to_owned());
+    }
+    stems.remove("mod");
+    stems.remove("lib");
+    stems.into_iter().collect()
+}
+
+fn owned(ids: impl IntoIterator<Item = impl AsRef<str>>) -> Vec<String> {
+    ids.into_iter().map(|id| id.as_ref().to_owned()).collect()
+}
+
+fn check(seam: &Seam<'_>, extension: &str) {
+    let stems = stems(seam.folder, extension);
+    assert_none("a folder and its table differ", &seam.findings(&stems));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seam(rows: &[&str]) -> Seam<'static> {
+        let helpers: &[(&str, &str)] = &[("curve", "read by every entry")];
+        Seam { folder: "search", rows: owned(rows), helpers }
+    }
+
+    fn findings(rows: &[&str], stems: &[&str]) -> Vec<String> {
+        seam(rows).findings(&owned(stems))
+    }
+
+    #[test]
+    fn a_folder_that_agrees_with_its_table_has_no_findings() {
+        let found = findings(&["majority", "best-of-n"], &["best_of_n", "curve", "majority"]);
+        assert!(found.is_empty(), "{found:?}");
+    }
+
+    #[test]
+    fn a_forgotten_row_is_found() {
+        let found = findings(&["majority"], &["curve", "majority", "best_of_n"]);
+        assert_eq!(found, ["search: best_of_n has no row \"best-of-n\" in the table"]);
+    }
+
+    #[test]
+    fn a_row_named_otherwise_than_its_file_is_found_twice() {
+        assert_eq!(findings(&["bon"], &["curve", "best_of_n"]).len(), 2);
+    }
+
+    #[test]
+    fn two_rows_of_one_id_are_found() {
+        assert_eq!(findings(&["majority", "majority"], &["curve", "majority"]).len(), 1);
+    }
+
+    #[test]
+    fn a_helper_that_is_gone_is_found() {
+        assert_eq!(findings(&[], &[]), ["search: curve is named as a helper and does not exist"]);
+    }
+
+    #[test]
+    fn stems_are_the_first_names_below_the_folder() {
+        let stems = stems("crates/gradus-studies/tests", "rs");
+        assert_eq!(stems, ["house"]);
+    }
+}
