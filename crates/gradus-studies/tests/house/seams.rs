@@ -66,6 +66,13 @@ fn check(seam: &Seam<'_>, extension: &str) {
     assert_none("a folder and its table differ", &seam.findings(&stems));
 }
 
+#[test]
+fn task_families_and_their_table_agree() {
+    let helpers = &[("sets", "draws sets of problems from any family")];
+    let rows = owned(gradus::tasks::ALL.iter().map(|family| family.name));
+    check(&Seam { folder: "crates/gradus/src/tasks", rows, helpers }, "rs");
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
