@@ -414,6 +414,8 @@ mod tests {
         let attempt = |run: &Run, last: u32| {
             run.stage("sample", &[], &json!({}), |work| {
                 std::fs::write(work.resume()?.join("checkpoint"), "weights").unwrap();
+                std::fs::create_dir_all(work.path("model")).unwrap();
+                std::fs::write(work.path("model/.config.json.71.tmp"), "{").unwrap();
                 let mut part = work.part("rows.jsonl")?;
                 let before = part.len();
                 for sample in 0..last {
@@ -436,6 +438,7 @@ mod tests {
         let stage = attempt(&run, 3).unwrap();
         assert_eq!(std::fs::read_to_string(stage.path("rows.jsonl")).unwrap().lines().count(), 3);
         assert!(!stage.path(".resume").exists());
+        assert_eq!(std::fs::read_dir(stage.path("model")).unwrap().count(), 0);
         let left: Vec<_> = std::fs::read_dir(runs.path().join(".stages")).unwrap().collect();
         assert_eq!(left.len(), 1);
     }

@@ -83,6 +83,21 @@ pub(super) fn remove(path: &Path) -> Result<(), RunError> {
     removed.map_err(RunError::io("remove", path))
 }
 
+/// Removes whatever in the folder or below has a name that begins with a dot:
+/// temporary files of writes that were cut short among them.
+pub(super) fn remove_hidden(folder: &Path) -> Result<(), RunError> {
+    for entry in std::fs::read_dir(folder).map_err(RunError::io("read", folder))? {
+        let entry = entry.map_err(RunError::io("read", folder))?;
+        let path = entry.path();
+        if entry.file_name().to_string_lossy().starts_with('.') {
+            remove(&path)?;
+        } else if entry.file_type().map_err(RunError::io("read", &path))?.is_dir() {
+            remove_hidden(&path)?;
+        }
+    }
+    Ok(())
+}
+
 /// JSON with sorted keys and no spaces: equal values give equal bytes.
 pub(super) fn canonical_json(value: &impl Serialize) -> Result<String, RunError> {
     let value = serde_json::to_value(value)

@@ -99,7 +99,10 @@ fn a_run_killed_ten_times_ends_with_the_bytes_of_one_never_killed() {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        std::thread::sleep(Duration::from_millis(10 + moments.below(50)));
+        while !killed.path().join("run").join(Record::FILE).exists() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        std::thread::sleep(Duration::from_millis(moments.below(60)));
         // SIGKILL on Unix.
         child.kill().unwrap();
         child.wait().unwrap();

@@ -5,7 +5,6 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::lock::Lock;
-use super::work::RESUME;
 use super::{Monitor, RunError, Work, files};
 
 /// The finished result of a stage: files under a key.
@@ -66,7 +65,7 @@ impl Store {
         let part = self.dir.join(format!("{}.part", stage.key));
         let work = Work::scratch(&part, name, monitor.clone())?;
         body(&work)?;
-        files::remove(&part.join(RESUME))?;
+        files::remove_hidden(&part)?;
         let description = json!({
             "name": name,
             "upstream": upstream.iter().map(|stage| (&stage.name, &stage.key)).collect::<Vec<_>>(),

@@ -4,7 +4,8 @@ use super::{Metrics, Monitor, Part, RunError, files};
 
 /// A stage at work: the folder that it fills, and whom it tells.
 ///
-/// After a kill the next attempt is given the same folder as it was left.
+/// After a kill the next attempt is given the same folder as it was left. Names that begin
+/// with a dot are no part of the result and go when the stage is done.
 #[derive(Debug)]
 pub struct Work {
     dir: PathBuf,
@@ -50,6 +51,11 @@ impl Work {
         self.monitor.check()
     }
 
+    /// Writes a file of the folder, whole or not at all.
+    pub fn write(&self, file: &str, text: &str) -> Result<(), RunError> {
+        files::write(&self.path(file), text.as_bytes())
+    }
+
     /// A file of rows that survives a kill.
     pub fn part(&self, file: &str) -> Result<Part, RunError> {
         Part::open(&self.path(file), &self.monitor)
@@ -60,14 +66,10 @@ impl Work {
         Metrics::open(&self.path("metrics.jsonl"), &self.monitor)
     }
 
-    /// A folder for what only a resumed attempt needs, as checkpoints on the way.
-    /// It is no part of the result: it goes when the stage is done.
+    /// A hidden folder for what only a resumed attempt needs, as checkpoints on the way.
     pub fn resume(&self) -> Result<PathBuf, RunError> {
-        let folder = self.path(RESUME);
+        let folder = self.path(".resume");
         files::make_folder(&folder)?;
         Ok(folder)
     }
 }
-
-/// Name of the folder of [`Work::resume`].
-pub(super) const RESUME: &str = ".resume";
