@@ -1,6 +1,6 @@
 use serde::Serialize;
 
-use super::Metadata;
+use super::{FieldError, Fields, Metadata, Row};
 
 /// A half-open range of bytes in a completion's text.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
@@ -48,4 +48,23 @@ pub struct Completion {
     /// Whatever else the row carried.
     #[serde(skip_serializing_if = "Metadata::is_empty")]
     pub metadata: Metadata,
+}
+
+impl Row for Completion {
+    const NOUN: &str = "completion";
+
+    fn from_fields(fields: &mut Fields) -> Result<Self, FieldError> {
+        let text = fields.string("text")?;
+        Ok(Self {
+            problem: fields.text("problem")?,
+            sample: fields.u32("sample")?,
+            steps: fields.spans("steps", &text)?,
+            text,
+            log_prob: fields.optional_f64("log_prob")?,
+            finish_reason: fields.finish_reason("finish_reason")?,
+            model: fields.optional_string("model")?,
+            seed: fields.optional_u64("seed")?,
+            metadata: fields.rest()?,
+        })
+    }
 }

@@ -4,12 +4,27 @@
 //! kept in its `metadata`, never dropped.
 
 mod completion;
+mod compressed;
+mod error;
+mod fields;
+mod hash;
+mod import_gsm8k_solutions;
+mod jsonl;
 mod problem;
+mod row;
 mod step_scores;
+#[cfg(test)]
+mod test_data;
 mod verdict;
 
 pub use completion::{Completion, FinishReason, Span};
+pub use error::{DataError, FieldError, RowError};
+pub use fields::Fields;
+pub use hash::{hash_bytes, hash_file};
+pub use import_gsm8k_solutions::{AuthoredProblem, gsm8k_solutions};
+pub use jsonl::{Rows, Writer, read, read_all, to_line, write_all};
 pub use problem::Problem;
+pub use row::Row;
 pub use step_scores::StepScores;
 pub use verdict::{Grade, Verdict};
 

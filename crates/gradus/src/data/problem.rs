@@ -1,6 +1,6 @@
 use serde::Serialize;
 
-use super::Metadata;
+use super::{FieldError, Fields, Metadata, Row};
 
 /// One question with what is needed to check an answer.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -24,4 +24,20 @@ pub struct Problem {
     /// Whatever else the row carried.
     #[serde(skip_serializing_if = "Metadata::is_empty")]
     pub metadata: Metadata,
+}
+
+impl Row for Problem {
+    const NOUN: &str = "problem";
+
+    fn from_fields(fields: &mut Fields) -> Result<Self, FieldError> {
+        Ok(Self {
+            id: fields.text("id")?,
+            question: fields.string("question")?,
+            answer: fields.optional_text("answer")?,
+            choices: fields.strings("choices")?,
+            level: fields.optional_u32("level")?,
+            subject: fields.optional_string("subject")?,
+            metadata: fields.rest()?,
+        })
+    }
 }

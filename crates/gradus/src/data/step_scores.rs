@@ -1,6 +1,6 @@
 use serde::Serialize;
 
-use super::Metadata;
+use super::{FieldError, Fields, Metadata, Row};
 
 /// An evaluator's judgement of one completion.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -17,4 +17,25 @@ pub struct StepScores {
     /// Whatever else the row carried.
     #[serde(skip_serializing_if = "Metadata::is_empty")]
     pub metadata: Metadata,
+}
+
+impl Row for StepScores {
+    const NOUN: &str = "row of step scores";
+
+    fn from_fields(fields: &mut Fields) -> Result<Self, FieldError> {
+        let scores = fields.f64s("scores")?;
+        for (index, score) in scores.iter().enumerate() {
+            if !(0.0..=1.0).contains(score) {
+                let field = format!("scores[{index}]");
+                return Err(FieldError::new(field, score.to_string(), "a probability in 0..=1"));
+            }
+        }
+        Ok(Self {
+            problem: fields.text("problem")?,
+            sample: fields.u32("sample")?,
+            scores,
+            evaluator: fields.optional_string("evaluator")?,
+            metadata: fields.rest()?,
+        })
+    }
 }

@@ -1,0 +1,435 @@
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead, BufWriter, Write};
+use std::marker::PhantomData;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde_json::error::Category;
+
+use super::{DataError, FieldError, Fields, Row, RowError, compressed};
+
+/// Reads rows one by one, in constant memory; `-` is standard input, gzip and
+/// Zstandard are recognised by their first bytes. Empty lines are skipped.
+pub fn read<R: Row>(path: impl AsRef<Path>) -> Result<Rows<R>, DataError> {
+    let path = path.as_ref();
+    let lines = compressed::open(path)?;
+    let file = if path.as_os_str() == "-" { "standard input".into() } else { path.to_owned() };
+    Ok(Rows { file, lines, bytes: Vec::new(), line: 0, ended: false, noun: PhantomData })
+}
+
+/// Reads all rows; the first that is wrong is the error.
+pub fn read_all<R: Row>(path: impl AsRef<Path>) -> Result<Vec<R>, DataError> {
+    read(path)?.collect()
+}
+
+/// The rows of a file. A wrong row does not end them: the next is the line after it.
+pub struct Rows<R> {
+    file: PathBuf,
+    lines: Box<dyn BufRead + Send>,
+    bytes: Vec<u8>,
+    line: u64,
+    ended: bool,
+    noun: PhantomData<fn() -> R>,
+}
+
+impl<R> Rows<R> {
+    /// The line that was read last, from 1.
+    pub fn line(&self) -> u64 {
+        self.line
+    }
+}
+
+impl<R: Row> Iterator for Rows<R> {
+    type Item = Result<R, DataError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while !self.ended {
+            self.bytes.clear();
+            match self.lines.read_until(b'\n', &mut self.bytes) {
+                Err(source) => {
+                    self.ended = true;
+                    return Some(Err(DataError::io("read", &self.file)(source)));
+                }
+                Ok(_) => self.ended = self.bytes.last() != Some(&b'\n'),
+            }
+            self.line += 1;
+            let bytes = match self.line {
+                1 => self.bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&self.bytes),
+                _ => &self.bytes,
+            };
+            if bytes.iter().all(u8::is_ascii_whitespace) {
+                continue;
+            }
+            return Some(parse(bytes).map_err(|problem| self.error(problem)));
+        }
+        None
+    }
+}
+
+impl<R> Rows<R> {
+    fn error(&self, LineError { cut_short, field, found, expected }: LineError) -> DataError {
+        let error = RowError { file: self.file.clone(), line: self.line, field, found, expected };
+        if cut_short && self.ended { DataError::CutShort(error) } else { DataError::Row(error) }
+    }
+}
+
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+struct LineError {
+    /// More bytes could have made the line right.
+    cut_short: bool,
+    field: Option<String>,
+    found: String,
+    expected: String,
+}
+
+impl From<FieldError> for LineError {
+    fn from(FieldError { field, found, expected }: FieldError) -> Self {
+        Self { cut_short: false, field: Some(field), found, expected }
+    }
+}
+
+fn parse<R: Row>(bytes: &[u8]) -> Result<R, LineError> {
+    let text = std::str::from_utf8(bytes).map_err(|error| {
+        let at = error.valid_up_to();
+        LineError {
+            cut_short: error.error_len().is_none(),
+            field: None,
+            found: format!("byte {:#04x} at byte {} of the line", bytes[at], at + 1),
+            expected: "UTF-8".into(),
+        }
+    })?;
+    let mut fields: Fields = serde_json::from_str(text).map_err(|error| {
+        let message = error.to_string();
+        let found = if error.classify() == Category::Data {
+            let reason = message.split(", expected").next().unwrap_or(&message);
+            reason.trim_start_matches("invalid type: ").to_owned()
+        } else {
+            let reason = message.split(" at line ").next().unwrap_or(&message);
+            format!("\"{reason}\" at byte {} of the line", error.column())
+        };
+        LineError {
+            cut_short: error.classify() == Category::Eof,
+            field: None,
+            found,
+            expected: format!("one {} as a JSON object", R::NOUN),
+        }
+    })?;
+    let row = R::from_fields(&mut fields)?;
+    match fields.names().next() {
+        None => Ok(row),
+        Some(name) => {
+            let expected = format!("no such field in a {}", R::NOUN);
+            Err(FieldError::new(name, "it", expected).into())
+        }
+    }
+}
+
+/// One row as JSON, without the newline; fields in the order of the type.
+pub fn to_line(row: &impl Serialize) -> String {
+    serde_json::to_string(row).expect("rows have string keys and nothing that fails")
+}
+
+/// Writes all rows as a whole file, as [`Writer`] does.
+pub fn write_all<R: Serialize>(
+    path: impl AsRef<Path>,
+    rows: impl IntoIterator<Item = R>,
+) -> Result<(), DataError> {
+    let mut writer = Writer::create(path)?;
+    for row in rows {
+        writer.write(&row)?;
+    }
+    writer.finish()
+}
+
+/// Writes rows under a temporary name in the same folder. [`Writer::finish`]
+/// gives the file its name once all is on the disk; until then, and if the writer
+/// is dropped instead, a file that had the name before stays as it was.
+#[derive(Debug)]
+pub struct Writer {
+    path: PathBuf,
+    temporary: PathBuf,
+    rows: BufWriter<File>,
+    finished: bool,
+}
+
+impl Writer {
+    /// Starts a file.
+    pub fn create(path: impl AsRef<Path>) -> Result<Self, DataError> {
+        let path = path.as_ref().to_owned();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let temporary = path.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
+        let file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .open(&temporary)
+            .map_err(DataError::io("write", &path))?;
+        let rows = BufWriter::with_capacity(1 << 16, file);
+        Ok(Self { path, temporary, rows, finished: false })
+    }
+
+    /// Adds a row.
+    pub fn write(&mut self, row: &impl Serialize) -> Result<(), DataError> {
+        let mut line = to_line(row);
+        line.push('\n');
+        self.rows.write_all(line.as_bytes()).map_err(DataError::io("write", &self.path))
+    }
+
+    /// Flushes to the disk and gives the file its name.
+    pub fn finish(mut self) -> Result<(), DataError> {
+        self.rows
+            .flush()
+            .and_then(|()| self.rows.get_ref().sync_all())
+            .and_then(|()| std::fs::rename(&self.temporary, &self.path))
+            .map_err(DataError::io("write", &self.path))?;
+        self.finished = true;
+        sync_folder_of(&self.path).map_err(DataError::io("write", &self.path))
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        if !self.finished {
+            let _ = std::fs::remove_file(&self.temporary);
+        }
+    }
+}
+
+/// Makes a new name durable, where the system lets a program do that.
+fn sync_folder_of(path: &Path) -> std::io::Result<()> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use tempfile::TempDir;
+
+    use super::super::{Completion, FinishReason, Grade, Metadata, Problem, Span, StepScores};
+    use super::*;
+
+    fn file(contents: impl AsRef<[u8]>) -> (TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rows.jsonl");
+        std::fs::write(&path, contents).unwrap();
+        (folder, path)
+    }
+
+    fn problems(contents: impl AsRef<[u8]>) -> Vec<Result<Problem, DataError>> {
+        read(file(contents).1).unwrap().collect()
+    }
+
+    /// The message of the only row, after the folder's name.
+    fn message<R: Row>(contents: impl AsRef<[u8]>) -> String {
+        let (_folder, path) = file(contents);
+        let mut rows = read::<R>(&path).unwrap();
+        let message = rows.next().unwrap().map(|_| ()).unwrap_err().to_string();
+        message.split("rows.jsonl").last().unwrap().to_owned()
+    }
+
+    const A: &str = r#"{"id": "a", "question": "1 + 1"}"#;
+
+    #[test]
+    fn empty_lines_a_byte_order_mark_and_windows_line_ends_are_no_rows() {
+        let rows = problems(format!("\u{feff}{A}\r\n\n  \t\r\n{A}\n\n"));
+        let ids: Vec<_> = rows.into_iter().map(|row| row.unwrap().id).collect();
+        assert_eq!(ids, ["a", "a"]);
+        assert!(problems("").is_empty());
+    }
+
+    #[test]
+    fn a_last_line_without_newline_is_read_if_it_is_whole() {
+        assert_eq!(problems(A).len(), 1);
+        assert!(problems(A)[0].is_ok());
+    }
+
+    #[test]
+    fn a_line_cut_short_is_told_apart_only_at_the_end_of_the_file() {
+        for cut in [1, 5, A.len() - 1] {
+            let rows = problems(format!("{A}\n{}", &A[..cut]));
+            assert!(
+                matches!(&rows[..], [Ok(_), Err(DataError::CutShort(error))] if error.line == 2)
+            );
+            let rows = problems(format!("{A}\n{}\n{A}\n", &A[..cut]));
+            assert!(
+                matches!(&rows[..], [Ok(_), Err(DataError::Row(error)), Ok(_)] if error.line == 2)
+            );
+        }
+        let inside_a_character = &"{\"id\": \"é".as_bytes()[..9];
+        assert!(matches!(&problems(inside_a_character)[..], [Err(DataError::CutShort(_))]));
+    }
+
+    #[test]
+    fn each_mistake_is_a_sentence_with_line_field_found_and_expected() {
+        for (row, expected) in [
+            (
+                &b"\n{\"id\": \"a\", \"question\": \"\xe9\"}\n"[..],
+                ":2: found byte 0xe9 at byte 26 of the line, expected UTF-8",
+            ),
+            (
+                b"[1]\n",
+                ":1: found sequence, \
+                expected one problem as a JSON object",
+            ),
+            (
+                b"{\"id\" \"a\"}\n",
+                ":1: found \"expected `:`\" at byte 7 of the line, \
+                expected one problem as a JSON object",
+            ),
+            (b"{\"id\": \"a\"}\n", ":1: question: found nothing, expected a string"),
+            (
+                b"{\"id\": \"a\", \"question\": null}\n",
+                ":1: question: found nothing, expected a string",
+            ),
+            (
+                b"{\"id\": \"a\", \"question\": \"\", \"level\": \"5\"}\n",
+                ":1: level: found \"5\", expected a whole number from 0 to 4294967295",
+            ),
+            (
+                b"{\"id\": \"a\"",
+                ":1: found \"EOF while parsing an object\" at byte 10 of the line, \
+                expected one problem as a JSON object; this last line is cut short, \
+                all lines before it are whole",
+            ),
+        ] {
+            assert_eq!(message::<Problem>(row), expected);
+        }
+        assert_eq!(
+            message::<StepScores>(r#"{"problem": "a", "sample": 0, "scores": [0.5, 1.5]}"#),
+            ":1: scores[1]: found 1.5, expected a probability in 0..=1"
+        );
+        assert_eq!(
+            message::<Grade>(r#"{"verdict": "correct", "reason": "exact", "note": 1}"#),
+            ":1: note: found it, expected no such field in a grade"
+        );
+    }
+
+    #[test]
+    fn nesting_without_end_is_an_error_and_not_a_crash() {
+        let deep = format!("{{\"id\": {}\n", "[".repeat(100_000));
+        assert!(message::<Problem>(deep).contains("recursion limit exceeded"));
+    }
+
+    #[test]
+    fn ids_and_answers_may_be_numbers_and_unknown_fields_are_kept() {
+        let row =
+            r#"{"id": 7, "question": "?", "answer": 18, "url": "u", "metadata": {"split": 1}}"#;
+        let problem = problems(row).swap_remove(0).unwrap();
+        assert_eq!((problem.id.as_str(), problem.answer.as_deref()), ("7", Some("18")));
+        assert_eq!(
+            to_line(&problem),
+            r#"{"id":"7","question":"?","answer":"18","metadata":{"split":1,"url":"u"}}"#
+        );
+    }
+
+    #[test]
+    fn written_rows_have_their_fields_in_the_order_of_the_type() {
+        let completion = Completion {
+            problem: "p".into(),
+            sample: 2,
+            text: "5\n# 5".into(),
+            steps: vec![Span { start: 0, end: 1 }],
+            log_prob: Some(-0.25),
+            finish_reason: Some(FinishReason::Stop),
+            model: Some("m".into()),
+            seed: Some(u64::MAX),
+            metadata: Metadata::from_iter([("b".into(), 1.into()), ("a".into(), 2.into())]),
+        };
+        assert_eq!(
+            to_line(&completion),
+            r#"{"problem":"p","sample":2,"text":"5\n# 5","steps":[{"start":0,"end":1}],"#
+                .to_owned()
+                + r#""log_prob":-0.25,"finish_reason":"stop","model":"m","seed":18446744073709551615,"#
+                + r#""metadata":{"a":2,"b":1}}"#
+        );
+    }
+
+    #[test]
+    fn a_file_appears_whole_or_not_at_all() {
+        let (folder, path) = file("before\n");
+        let mut writer = Writer::create(&path).unwrap();
+        writer.write(&Problem::default()).unwrap();
+        drop(writer);
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "before\n");
+        write_all(&path, &[Problem::default()]).unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "{\"id\":\"\",\"question\":\"\"}\n");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_or_written_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let check = |error: DataError, reason: &str| {
+            let message = error.to_string();
+            assert!(message.starts_with("cannot ") && message.ends_with(reason), "{message}");
+        };
+        let missing = folder.path().join("none/rows.jsonl");
+        check(
+            read_all::<Problem>(&missing).unwrap_err(),
+            "none/rows.jsonl: no such file or directory",
+        );
+        check(write_all(&missing, [0]).unwrap_err(), "none/rows.jsonl: no such file or directory");
+        check(read_all::<Problem>(folder.path()).unwrap_err(), ": it is a directory");
+        #[cfg(target_os = "linux")]
+        {
+            // Every write there fails as on a full disk.
+            let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+            let path = folder.path().join("rows.jsonl");
+            let mut writer = Writer::create(&path).unwrap();
+            writer.rows = BufWriter::new(full);
+            writer.write(&Problem::default()).unwrap();
+            check(writer.finish().unwrap_err(), "rows.jsonl: the disk is full");
+            assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+        }
+    }
+
+    prop_compose! {
+        fn metadata()(text in ".*", number in any::<f64>(), whole in any::<i64>()) -> Metadata {
+            Metadata::from_iter([
+                ("text".into(), text.into()),
+                ("nested".into(), serde_json::json!({"a": [number, whole, null]})),
+            ])
+        }
+    }
+
+    prop_compose! {
+        fn completion()(
+            problem in ".*",
+            sample in any::<u32>(),
+            text in "(?s).{1,9}",
+            log_prob in proptest::option::of(-1e300..0.0),
+            length in any::<bool>(),
+            model in proptest::option::of(".*"),
+            seed in proptest::option::of(any::<u64>()),
+            metadata in metadata(),
+        ) -> Completion {
+            let finish_reason = length.then_some(FinishReason::Length);
+            let steps = text.char_indices().map(|(start, c)| Span { start, end: start + c.len_utf8() });
+            let steps = steps.collect();
+            Completion { problem, sample, text, steps, log_prob, finish_reason, model, seed, metadata }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn what_is_written_is_read_back_to_the_last_bit(row in completion()) {
+            let (_folder, path) = file("");
+            write_all(&path, [&row, &row]).unwrap();
+            prop_assert_eq!(read_all::<Completion>(&path).unwrap(), [row.clone(), row]);
+        }
+
+        #[test]
+        fn no_bytes_make_the_reader_panic(bytes in proptest::collection::vec(any::<u8>(), 0..99)) {
+            for row in problems(bytes) {
+                drop(row);
+            }
+        }
+    }
+}
