@@ -81,13 +81,17 @@ impl DataError {
     }
 }
 
-fn explain(error: &io::Error) -> String {
+/// What the system said, in words of the file system rather than of its error codes.
+pub(crate) fn explain(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::StorageFull => "the disk is full".into(),
         io::ErrorKind::QuotaExceeded => "the disk quota is used up".into(),
         io::ErrorKind::PermissionDenied => "permission denied".into(),
         io::ErrorKind::ReadOnlyFilesystem => "the file system is read-only".into(),
         io::ErrorKind::NotFound => "no such file or directory".into(),
+        io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
+            "there is a file where a directory is needed".into()
+        }
         io::ErrorKind::IsADirectory => "it is a directory".into(),
         io::ErrorKind::UnexpectedEof => "the compressed data stops in the middle".into(),
         _ => error.to_string(),

@@ -18,6 +18,7 @@ mod test_data;
 mod verdict;
 
 pub use completion::{Completion, FinishReason, Span};
+pub(crate) use error::explain;
 pub use error::{DataError, FieldError, RowError};
 pub use fields::Fields;
 pub use hash::{hash_bytes, hash_file};

@@ -15,6 +15,7 @@ use super::{
     Event, Input, Monitor, Record, RunError, StageRecord, Status, Tool, Work, clock, events, files,
     opening,
 };
+use crate::data::hash_file;
 
 /// What a run is opened with.
 #[derive(Clone, Debug)]
@@ -125,7 +126,7 @@ impl Run {
 
     /// An input file as something that stages depend on: its key is the hash of its bytes.
     pub fn input(&self, path: &Path) -> Result<Stage, RunError> {
-        let sha256 = files::hash_file(path)?;
+        let sha256 = hash_file(path)?;
         let input = Input { path: path.display().to_string(), sha256: sha256.clone() };
         self.update(|record| {
             if !record.inputs.contains(&input) {

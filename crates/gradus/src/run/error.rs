@@ -2,6 +2,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::{Holder, RecipeError};
+use crate::data::{DataError, explain};
 
 /// What can go wrong with a run; each displays as one sentence fragment.
 #[derive(Debug, thiserror::Error)]
@@ -9,6 +10,9 @@ pub enum RunError {
     /// The recipe or an override is wrong.
     #[error(transparent)]
     Recipe(#[from] RecipeError),
+    /// Rows could not be read or written.
+    #[error(transparent)]
+    Data(#[from] DataError),
     /// The run directory that was asked for cannot be used as asked.
     #[error("{}: {reason}", dir.display())]
     Directory {
@@ -77,9 +81,11 @@ impl RunError {
         match self {
             Self::Recipe(_) | Self::Directory { .. } => ErrorKind::Usage,
             Self::Locked { .. } => ErrorKind::Locked,
-            Self::Row { .. } => ErrorKind::Rows,
+            Self::Row { .. } | Self::Data(DataError::Row(_) | DataError::CutShort(_)) => {
+                ErrorKind::Rows
+            }
             Self::Interrupted => ErrorKind::Interrupted,
-            Self::Io { .. } => ErrorKind::Io,
+            Self::Io { .. } | Self::Data(DataError::Io { .. }) => ErrorKind::Io,
             Self::Internal(_) => ErrorKind::Internal,
         }
     }
@@ -87,20 +93,6 @@ impl RunError {
     /// For `map_err`: an [`RunError::Io`] that says what was tried on which path.
     pub fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io { action, path: path.to_owned(), source }
-    }
-}
-
-fn explain(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::StorageFull => "the disk is full".into(),
-        io::ErrorKind::QuotaExceeded => "the disk quota is used up".into(),
-        io::ErrorKind::PermissionDenied => "permission denied".into(),
-        io::ErrorKind::ReadOnlyFilesystem => "the file system is read-only".into(),
-        io::ErrorKind::NotFound => "no such file or directory".into(),
-        io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
-            "there is a file where a directory is needed".into()
-        }
-        _ => error.to_string(),
     }
 }
 

@@ -1,13 +1,12 @@
-use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 use super::RunError;
+use crate::data::hash_bytes;
 
 /// Writes under a temporary name, flushes to the disk, then renames: readers see all or nothing.
 pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), RunError> {
@@ -120,32 +119,12 @@ fn sorted(value: Value) -> Value {
 
 /// SHA-256 of the parts, each with its length, in hexadecimal.
 pub(super) fn hash_parts<'a>(parts: impl IntoIterator<Item = &'a str>) -> String {
-    let mut hash = Sha256::new();
+    let mut bytes = Vec::new();
     for part in parts {
-        hash.update((part.len() as u64).to_le_bytes());
-        hash.update(part.as_bytes());
+        bytes.extend((part.len() as u64).to_le_bytes());
+        bytes.extend(part.as_bytes());
     }
-    hexadecimal(&hash.finalize())
-}
-
-/// SHA-256 of a file's bytes, in hexadecimal.
-pub(super) fn hash_file(path: &Path) -> Result<String, RunError> {
-    let mut hash = Sha256::new();
-    let mut file = File::open(path).map_err(RunError::io("open", path))?;
-    let mut buffer = vec![0; 1 << 16];
-    loop {
-        match file.read(&mut buffer).map_err(RunError::io("read", path))? {
-            0 => return Ok(hexadecimal(&hash.finalize())),
-            read => hash.update(&buffer[..read]),
-        }
-    }
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    hash_bytes(&bytes)
 }
 
 #[cfg(test)]
