@@ -149,14 +149,18 @@ impl FittedAxis<'_> {
             Format::Percent | Format::Points => 100.0,
             Format::Decimal(_) | Format::Count => 1.0,
         };
-        // The fewest decimals that write every tick exactly.
-        let exact = |places: &usize| {
-            let scale = 10f64.powi(*places as i32) * unit;
-            self.ticks.iter().all(|tick| (tick * scale - (tick * scale).round()).abs() < 1e-6)
+        // The fewest decimals that write a tick exactly; on a linear axis all have the same.
+        let exact = |tick: f64| {
+            let whole = |places: &usize| {
+                let scaled = tick * unit * 10f64.powi(*places as i32);
+                (scaled - scaled.round()).abs() < 1e-6
+            };
+            (0..6).find(whole).unwrap_or(6)
         };
-        let places = (0..6).find(exact).unwrap_or(6);
+        let most = self.ticks.iter().map(|&tick| exact(tick)).max().unwrap_or(0);
+        let places = |tick| if self.axis.scale == Scale::Linear { most } else { exact(tick) };
         let shown = self.ticks.iter().filter(|&&tick| self.covers(tick));
-        shown.map(|&tick| (self.at(tick), self.axis.tick_text(tick, places))).collect()
+        shown.map(|&tick| (self.at(tick), self.axis.tick_text(tick, places(tick)))).collect()
     }
 }
 
@@ -180,7 +184,7 @@ mod tests {
         let points = Axis::new("difference", Format::Points);
         assert_eq!(ticks(&points, &[-0.04, 0.21]), ["-10", "0", "+10", "+20", "+30"]);
         let loss = Axis { scale: Scale::Log10, ..Axis::new("loss", Format::Decimal(3)) };
-        assert_eq!(ticks(&loss, &[0.012, 0.7]), ["0.01", "0.10", "1.00"]);
+        assert_eq!(ticks(&loss, &[0.012, 0.7]), ["0.01", "0.1", "1"]);
     }
 
     #[test]

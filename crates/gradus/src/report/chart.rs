@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::axis::Axis;
-use super::number::{Format, Number};
+use super::number::{Format, Number, n_text};
 use super::table::{Cell, Column, Table};
 
 /// Curves in one panel or in several side by side that share both axes.
@@ -149,44 +149,91 @@ impl Curves {
         labels
     }
 
-    /// The numbers of one panel: a row for each x, at most about `limit` of them.
+    /// The numbers of one panel, a row for each x; a curve of many points is thinned
+    /// to about `limit` of them.
     pub(super) fn table(&self, panel: &Panel, limit: usize) -> Table {
-        let mut xs: Vec<f64> =
-            panel.series.iter().flat_map(|series| &series.points).map(|point| point.x).collect();
-        xs.sort_by(f64::total_cmp);
-        xs.dedup();
-        let every = xs.len().div_ceil(limit.max(1)).max(1);
+        let xs = panel.xs();
+        let every = xs.len().div_ceil(limit).max(1);
         let last = xs.len().saturating_sub(1);
         let kept = xs.iter().enumerate().filter(|(row, _)| row % every == 0 || *row == last);
         let rows = kept
             .map(|(_, &x)| {
-                let cell = |series: &Series| match series.points.iter().find(|p| p.x == x) {
-                    Some(point) => point.number(self.y.format).into(),
-                    None => Cell::absent("\u{2013}"),
-                };
-                let x = Point::new(0.0, x).number(self.x.format);
-                std::iter::once(x.into()).chain(panel.series.iter().map(cell)).collect()
+                let figures = panel.series.iter().map(|series| self.cell(series, x));
+                std::iter::once(self.x_number(x).into()).chain(figures).collect()
             })
             .collect();
-        let mut notes: Vec<String> = panel
-            .references
-            .iter()
-            .map(|reference| {
-                let y = Point::new(0.0, reference.y).number(self.y.format);
-                format!("{}: {}", reference.label, y.value_text())
-            })
-            .collect();
+        let mut notes = self.reference_notes(panel);
         if every > 1 {
             notes.push(format!("Every {every}th point and the last one."));
         }
         let columns = std::iter::once(Column::number(&self.x.label))
             .chain(panel.series.iter().map(|series| Column::number(&series.label)))
             .collect();
-        let caption = match panel.heading.as_str() {
+        Table { caption: self.caption(panel), columns, rows, notes }
+    }
+
+    /// One panel on a few lines: a row for each curve, at most `limit` values of x.
+    pub(super) fn summary(&self, panel: &Panel, limit: usize) -> Table {
+        let xs = panel.xs();
+        let kept = limit.min(xs.len());
+        let last = xs.len().saturating_sub(1);
+        let spaced = |place: usize| xs[(place * last).div_ceil(kept.max(2) - 1)];
+        let xs: Vec<f64> = (0..kept).map(spaced).collect();
+        let columns = std::iter::once(Column::text(&self.x.label))
+            .chain(xs.iter().map(|&x| Column::number(self.x_number(x).value_text())))
+            .collect();
+        let mut rows: Vec<Vec<Cell>> = Vec::new();
+        for series in &panel.series {
+            let figures = xs.iter().map(|&x| self.cell(series, x));
+            rows.push(std::iter::once(series.label.as_str().into()).chain(figures).collect());
+        }
+        let mut table = Table {
+            caption: self.caption(panel),
+            columns,
+            rows,
+            notes: self.reference_notes(panel),
+        };
+        if let Some(n) = table.take_shared_n() {
+            table.caption.push_str(&format!(", {}", n_text(n)));
+        }
+        table
+    }
+
+    fn caption(&self, panel: &Panel) -> String {
+        match panel.heading.as_str() {
             "" => self.title.clone(),
             heading => format!("{}: {heading}", self.title),
+        }
+    }
+
+    fn x_number(&self, x: f64) -> Number {
+        Point::new(0.0, x).number(self.x.format)
+    }
+
+    fn cell(&self, series: &Series, x: f64) -> Cell {
+        match series.points.iter().find(|point| point.x == x) {
+            Some(point) => point.number(self.y.format).into(),
+            None => Cell::absent("\u{2013}"),
+        }
+    }
+
+    fn reference_notes(&self, panel: &Panel) -> Vec<String> {
+        let note = |reference: &Reference| {
+            let figure = Point::new(0.0, reference.y).number(self.y.format).value_text();
+            format!("{}: {figure}", reference.label)
         };
-        Table { caption, columns, rows, notes }
+        panel.references.iter().map(note).collect()
+    }
+}
+
+impl Panel {
+    /// Every x of the panel, once, in order.
+    fn xs(&self) -> Vec<f64> {
+        let points = self.series.iter().flat_map(|series| &series.points);
+        let mut xs: Vec<f64> = points.map(|point| point.x).collect();
+        xs.sort_by(f64::total_cmp);
+        xs.dedup();
+        xs
     }
 }
 

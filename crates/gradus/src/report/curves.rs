@@ -11,7 +11,7 @@ const WIDTH: f64 = 380.0;
 const LEFT: f64 = 42.0;
 const TOP: f64 = 46.0;
 const BOTTOM: f64 = 42.0;
-const PLOT_HEIGHT: f64 = 220.0;
+const PLOT_HEIGHT: f64 = 236.0;
 /// Room between the plot and the names of its curves.
 const LABEL_GAP: f64 = 12.0;
 /// A curve with more points than this is drawn without markers.
@@ -100,13 +100,13 @@ impl Frame<'_> {
             let class = ("class", "reference-line".into());
             svg.empty("line", &[class, from, ("y1", y.into()), to, ("y2", y.into())]);
         }
-        // The loudest curve comes last, on top.
+        // Thick below, thin and dashed above: curves that coincide both show.
         let mut order: Vec<&Series> = panel.series.iter().collect();
         order.sort_by_key(|series| match series.role {
             Role::Bound => 0,
-            Role::Other => 1,
+            Role::Main => 1,
             Role::Baseline => 2,
-            Role::Main => 3,
+            Role::Other => 3,
         });
         for series in &order {
             if series.role != Role::Bound {
@@ -163,10 +163,11 @@ impl Frame<'_> {
                 svg.empty("line", &[("class", (&class).into()), x1, y1, x2, y2]);
             }
             _ => {
+                let loudness = if series.role == Role::Other { "quiet" } else { "loud" };
                 let upper = ends.iter().map(|&(x, _, high)| (x, high));
                 let lower = ends.iter().rev().map(|&(x, low, _)| (x, low));
                 let outline = path(upper.chain(lower));
-                let class = format!("band {}", stroke.class);
+                let class = format!("band {loudness} {}", stroke.class);
                 svg.empty("polygon", &[("class", (&class).into()), ("points", (&outline).into())]);
             }
         }
@@ -231,12 +232,8 @@ impl Frame<'_> {
             let top = centre - label.height() / 2.0;
             for (row, (words, figure)) in label.lines.iter().enumerate() {
                 let y = top + LINE_HEIGHT * (row as f64 + 0.82);
-                svg.open("text", &[("class", "name".into()), ("x", left.into()), ("y", y.into())]);
-                svg.text("tspan", &[], words);
-                if !figure.is_empty() {
-                    svg.text("tspan", &[("class", "figure".into())], figure);
-                }
-                svg.close("text");
+                let place = [("class", "name".into()), ("x", left.into()), ("y", y.into())];
+                svg.parts(&place, &[("words", words), ("figure", figure)]);
             }
             svg.close("g");
         }

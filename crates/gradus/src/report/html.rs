@@ -28,14 +28,14 @@ pub fn html(page: &Page) -> String {
         .iter()
         .map(|section| {
             context! {
-                heading => section.heading.as_str(),
+                heading => Value::from_safe_string(escape(&section.heading)),
                 body => Value::from_safe_string(blocks_html(&section.blocks, &mut charts)),
             }
         })
         .collect();
     let facts: Vec<Value> = page.lead.iter().map(fact).collect();
     let written = template.render(context! {
-        title => page.title.as_str(),
+        title => Value::from_safe_string(escape(&page.title)),
         question => Value::from_safe_string(prose_html(&page.question)),
         style => Value::from_safe_string(style()),
         facts,
@@ -50,9 +50,16 @@ fn fact(fact: &Fact) -> Value {
         Cell::Number(number) => {
             let n = number.n.map(n_text);
             let parts: Vec<String> = number.interval_text().into_iter().chain(n).collect();
-            (escape(&minus(&number.value_text())), minus(&parts.join(" \u{b7} ")))
+            let mut value = escape(&minus(&number.value_text()));
+            if let Some(unit) = number.unit() {
+                value.push_str(&format!(" <span class=\"unit\">{unit}</span>"));
+            }
+            (value, minus(&parts.join(" \u{b7} ")))
         }
-        Cell::Text(text) | Cell::Absent(text) => (line_html(text), String::new()),
+        Cell::Text(text) => (line_html(text), String::new()),
+        Cell::Absent(text) => {
+            (format!("<span class=\"absent\">{}</span>", line_html(text)), String::new())
+        }
     };
     context! {
         label => Value::from_safe_string(line_html(&fact.label)),
@@ -63,12 +70,12 @@ fn fact(fact: &Fact) -> Value {
 }
 
 fn repeat(repeat: &Repeat) -> Value {
-    let fact = |(name, value): &(String, String)| vec![name.clone(), value.clone()];
-    let facts: Vec<Vec<String>> = repeat.facts.iter().map(fact).collect();
+    let safe = |text: &String| Value::from_safe_string(escape(text));
+    let fact = |(name, value): &(String, String)| vec![safe(name), safe(value)];
     context! {
-        commands => repeat.commands.clone(),
-        facts,
-        config => repeat.config.as_deref().unwrap_or_default(),
+        commands => repeat.commands.iter().map(safe).collect::<Vec<_>>(),
+        facts => repeat.facts.iter().map(fact).collect::<Vec<_>>(),
+        config => repeat.config.as_ref().map(safe),
     }
 }
 
@@ -157,14 +164,27 @@ fn curves_html(curves: &Curves, chart: usize) -> String {
     out
 }
 
+/// The width that intervals share, so that the values before them line up.
+pub(super) fn range_width<'a>(numbers: impl Iterator<Item = &'a Number>) -> String {
+    let width = |number: &Number| {
+        let interval = number.interval_text().unwrap_or_default();
+        // In a proportional face punctuation takes about half the room of a digit.
+        interval.chars().map(|c| if c.is_ascii_digit() { 1.0 } else { 0.55 }).sum::<f64>()
+    };
+    format!("--range:{}ch", pixels(numbers.map(width).fold(0.0, f64::max)))
+}
+
 fn table_html(table: &Table) -> String {
     let label = escape(&table.caption);
-    let mut out = format!(
-        "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"{label}\">\n<table>\n"
-    );
+    let width = range_width((0..table.columns.len()).flat_map(|column| table.numbers(column)));
+    let mut out = String::new();
+    // Above the part that scrolls: a caption inside is as wide as the table, not as the screen.
     if !table.caption.is_empty() {
-        out.push_str(&format!("<caption>{}</caption>\n", caption(&table.caption, "")));
+        out.push_str(&format!("<p class=\"caption\">{}</p>\n", caption(&table.caption, "")));
     }
+    out.push_str(&format!(
+        "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"{label}\">\n<table style=\"{width}\">\n"
+    ));
     out.push_str("<thead><tr>");
     for (column, heading) in table.columns.iter().enumerate() {
         let class = if heading.numeric { " class=\"num\"" } else { "" };
@@ -184,7 +204,9 @@ fn table_html(table: &Table) -> String {
                 Cell::Absent(reason) => {
                     format!("<span class=\"absent\">{}</span>", line_html(reason))
                 }
-                Cell::Number(number) => number_html(number, table.own_n(column, number)),
+                Cell::Number(number) => {
+                    number_html(number, table.has_intervals(column), table.own_n(column, number))
+                }
             };
             out.push_str(&match (column, numeric) {
                 (0, false) => format!("<th scope=\"row\">{inside}</th>"),
@@ -200,10 +222,12 @@ fn table_html(table: &Table) -> String {
     out
 }
 
-/// A figure in a cell: value, interval and n may each go on a line of its own.
-pub(super) fn number_html(number: &Number, n: Option<String>) -> String {
+/// A figure in a cell: value, interval and n may each go on a line of its own. Where
+/// the column has intervals, a figure without one keeps the room for it.
+pub(super) fn number_html(number: &Number, ranged: bool, n: Option<String>) -> String {
     let mut out = format!("<span class=\"value\">{}</span>", minus(&number.value_text()));
-    if let Some(interval) = number.interval_text() {
+    if ranged {
+        let interval = number.interval_text().unwrap_or_default();
         out.push_str(&format!(" <span class=\"range\">{}</span>", minus(&interval)));
     }
     if let Some(n) = n {

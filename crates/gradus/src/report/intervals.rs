@@ -5,10 +5,10 @@
 //! reads it aloud.
 
 use super::chart::{IntervalRow, Intervals};
-use super::html::{caption, number_html};
+use super::html::{caption, number_html, range_width};
 use super::markup::{escape, line_html};
 use super::number::n_text;
-use super::palette::strokes;
+use super::palette::class;
 use super::svg::{Svg, pixels};
 
 /// The chart as an HTML table.
@@ -29,15 +29,14 @@ pub(super) fn intervals_html(chart: &Intervals) -> String {
     let first = counts.next();
     let shared = first.filter(|&first| counts.all(|n| n == first));
 
-    let mut out = String::from("<table class=\"forest\">\n");
+    let width = range_width(rows().map(|row| &row.number));
+    let mut out = format!("<table class=\"forest\" style=\"{width}\">\n");
     out.push_str(&format!("<caption>{}</caption>\n", caption(&chart.title, &chart.description)));
     let n = shared.map_or(String::new(), |n| format!(", {}", n_text(n)));
     out.push_str(&format!(
         "<thead><tr><td></td><th scope=\"col\" colspan=\"2\">{}{n}</th></tr></thead>\n",
         escape(&chart.axis.label)
     ));
-    let strokes = strokes(rows().map(|row| row.role));
-    let mut strokes = strokes.iter().map(|stroke| stroke.class);
     for group in &chart.groups {
         out.push_str("<tbody>\n");
         if !group.heading.is_empty() {
@@ -47,13 +46,12 @@ pub(super) fn intervals_html(chart: &Intervals) -> String {
             ));
         }
         for row in &group.rows {
-            let class = strokes.next().unwrap_or("other-1");
             let own_n = row.number.n.filter(|_| shared.is_none()).map(n_text);
             out.push_str(&format!(
                 "<tr><th scope=\"row\">{}</th>{strip}{}</td><td class=\"num\">{}</td></tr>\n",
                 line_html(&row.label),
-                mark(row, class, |value| axis.at(value)),
-                number_html(&row.number, own_n)
+                mark(row, |value| axis.at(value)),
+                number_html(&row.number, true, own_n)
             ));
         }
         out.push_str("</tbody>\n");
@@ -72,10 +70,10 @@ pub(super) fn intervals_html(chart: &Intervals) -> String {
     out
 }
 
-fn mark(row: &IntervalRow, class: &str, at: impl Fn(f64) -> f64) -> String {
+fn mark(row: &IntervalRow, at: impl Fn(f64) -> f64) -> String {
     let share = |value: f64| format!("{}%", pixels(at(value)));
     let mut svg = Svg::new();
-    let class = format!("chart {class}");
+    let class = format!("chart {}", class(row.role));
     let size = [("width", "100%".into()), ("height", "26".into()), ("aria-hidden", "true".into())];
     let [width, height, hidden] = size;
     svg.open("svg", &[("class", (&class).into()), width, height, hidden]);

@@ -2,7 +2,7 @@
 
 /// Height of a line of a label, in pixels of the chart.
 pub(super) const LINE_HEIGHT: f64 = 13.5;
-const MAX_WIDTH: f64 = 100.0;
+const MAX_WIDTH: f64 = 104.0;
 const GAP: f64 = 4.0;
 
 /// The name of a curve with the figure it ends on.
@@ -37,7 +37,7 @@ impl Label {
         let mut lines: Vec<(String, String)> =
             lines.into_iter().map(|line| (line, String::new())).collect();
         let (last, place) = lines.last_mut().expect("there is a line");
-        if text_width(last) + text_width(" ") + text_width(figure) > MAX_WIDTH {
+        if text_width(last) + text_width(" ") + figure_width(figure) > MAX_WIDTH {
             lines.push((String::new(), figure.to_owned()));
         } else {
             last.push('\u{a0}');
@@ -47,7 +47,7 @@ impl Label {
     }
 
     pub(super) fn width(&self) -> f64 {
-        let width = |(words, figure): &(String, String)| text_width(words) + text_width(figure);
+        let width = |(words, figure): &(String, String)| text_width(words) + figure_width(figure);
         self.lines.iter().map(width).fold(0.0, f64::max)
     }
 
@@ -98,15 +98,20 @@ pub(super) fn spread(wanted: &[(f64, f64)], top: f64, bottom: f64) -> Vec<f64> {
     centres
 }
 
+/// Width of a figure, which is set bold.
+fn figure_width(figure: &str) -> f64 {
+    1.12 * text_width(figure)
+}
+
 /// Width of text set in 12 px of a usual sans serif, a little on the wide side.
-pub(super) fn text_width(text: &str) -> f64 {
+fn text_width(text: &str) -> f64 {
     let width = |character: char| match character {
         'i' | 'j' | 'l' | '.' | ',' | ':' | ';' | '\'' | '|' | '!' => 3.4,
         'f' | 't' | 'r' | 'I' | '(' | ')' | '[' | ']' | ' ' | '\u{a0}' | '-' | '/' => 4.6,
         'm' | 'w' | 'M' | 'W' | '%' | '@' => 10.6,
         c if c.is_uppercase() => 8.6,
-        c if c.is_ascii() => 7.0,
-        '\u{2212}' => 7.0,
+        c if c.is_ascii() => 7.3,
+        '\u{2212}' => 7.3,
         _ => 9.0,
     };
     text.chars().map(width).sum()

@@ -77,6 +77,11 @@ impl Number {
         }
     }
 
+    /// The unit to name where the figure stands alone.
+    pub(super) fn unit(&self) -> Option<&'static str> {
+        (self.format == Format::Points && self.value.is_finite()).then_some("points")
+    }
+
     /// The interval alone, in brackets and without a unit: `[36.2, 47.4]`. The
     /// space in it does not break, so tables wrap before the bracket.
     pub(super) fn interval_text(&self) -> Option<String> {

@@ -66,6 +66,16 @@ const OTHERS: [Stroke; 8] = [
     stroke("other-4", "7 3 1.5 3", 1.8, Marker::Square),
 ];
 
+/// The class that colours a lone mark, where place tells it from others of its role.
+pub(super) fn class(role: Role) -> &'static str {
+    match role {
+        Role::Main => MAIN.class,
+        Role::Baseline => BASELINE.class,
+        Role::Bound => BOUND.class,
+        Role::Other => OTHERS[0].class,
+    }
+}
+
 /// The stroke of each curve, by its role and by its place among those of the same role.
 pub(super) fn strokes(roles: impl IntoIterator<Item = Role>) -> Vec<Stroke> {
     let (mut others, mut taken) = (OTHERS.iter().cycle(), Vec::new());
@@ -80,4 +90,53 @@ pub(super) fn strokes(roles: impl IntoIterator<Item = Role>) -> Vec<Stroke> {
         taken.push(own.filter(|own| !taken.contains(own)).unwrap_or_else(&mut next));
     }
     taken
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Relative luminance and contrast as WCAG 2.2 defines them.
+    fn luminance(hex: &str) -> f64 {
+        let channel = |at: usize| {
+            let share = f64::from(u8::from_str_radix(&hex[at..at + 2], 16).unwrap()) / 255.0;
+            if share <= 0.04045 { share / 12.92 } else { ((share + 0.055) / 1.055).powf(2.4) }
+        };
+        0.2126 * channel(1) + 0.7152 * channel(3) + 0.0722 * channel(5)
+    }
+
+    fn contrast(one: &str, two: &str) -> f64 {
+        let (one, two) = (luminance(one), luminance(two));
+        (one.max(two) + 0.05) / (one.min(two) + 0.05)
+    }
+
+    #[test]
+    fn contrast_agrees_with_the_ends_of_the_scale() {
+        assert_eq!(contrast("#ffffff", "#000000"), 21.0);
+        // The lightest grey that passes AA on white, as commonly quoted.
+        assert!((contrast("#767676", "#ffffff") - 4.54).abs() < 0.01);
+    }
+
+    #[test]
+    fn every_text_colour_meets_aa_on_paper_and_on_panel() {
+        let find = |name| PALETTE.iter().find(|colour| colour.name == name).unwrap();
+        let (paper, panel) = (find("paper"), find("panel"));
+        for colour in PALETTE.iter().filter(|c| !["paper", "panel", "rule"].contains(&c.name)) {
+            for ground in [paper, panel] {
+                assert!(contrast(colour.light, ground.light) >= 4.5, "light {}", colour.name);
+                assert!(contrast(colour.dark, ground.dark) >= 4.5, "dark {}", colour.name);
+            }
+        }
+    }
+
+    #[test]
+    fn curves_of_one_chart_differ_in_dash_or_marker_too() {
+        let roles = [Role::Main, Role::Baseline, Role::Bound].into_iter().chain([Role::Other; 8]);
+        let taken = strokes(roles);
+        for (place, one) in taken.iter().enumerate() {
+            for two in &taken[place + 1..] {
+                assert!((one.dash, one.marker) != (two.dash, two.marker), "{one:?} {two:?}");
+            }
+        }
+    }
 }

@@ -71,6 +71,16 @@ impl Svg {
         self.out.push_str("/>\n");
     }
 
+    /// A text of parts, each with its class.
+    pub(super) fn parts(&mut self, attributes: Attributes<'_>, parts: &[(&str, &str)]) {
+        self.start("text", attributes);
+        self.out.push('>');
+        for (class, text) in parts.iter().filter(|(_, text)| !text.is_empty()) {
+            self.out.push_str(&format!("<tspan class=\"{class}\">{}</tspan>", escape(text)));
+        }
+        self.out.push_str("</text>\n");
+    }
+
     /// An element that holds text.
     pub(super) fn text(&mut self, name: &str, attributes: Attributes<'_>, text: &str) {
         self.start(name, attributes);

@@ -74,14 +74,42 @@ impl From<Number> for Cell {
 }
 
 impl Table {
+    /// The figures of a column.
+    pub(super) fn numbers(&self, column: usize) -> impl Iterator<Item = &Number> {
+        self.rows.iter().filter_map(move |row| match row.get(column) {
+            Some(Cell::Number(number)) => Some(number),
+            _ => None,
+        })
+    }
+
+    /// Whether a figure of the column has an interval.
+    pub(super) fn has_intervals(&self, column: usize) -> bool {
+        self.numbers(column).any(|number| number.interval_text().is_some())
+    }
+
     /// The n that every figure of a column shares: it is then written once, in the heading.
     pub(super) fn shared_n(&self, column: usize) -> Option<u64> {
-        let mut counts = self.rows.iter().filter_map(|row| match row.get(column) {
-            Some(Cell::Number(number)) => number.n,
-            _ => None,
-        });
+        let mut counts = self.numbers(column).filter_map(|number| number.n);
         let first = counts.next()?;
         counts.all(|n| n == first).then_some(first)
+    }
+
+    /// The n that all figures of the table share, taken out of them.
+    pub(super) fn take_shared_n(&mut self) -> Option<u64> {
+        let mut figures: Vec<&mut Number> = Vec::new();
+        for cell in self.rows.iter_mut().flatten() {
+            if let Cell::Number(number) = cell {
+                figures.push(number);
+            }
+        }
+        let n = figures.first()?.n?;
+        if figures.iter().any(|number| number.n != Some(n)) {
+            return None;
+        }
+        for number in figures {
+            number.n = None;
+        }
+        Some(n)
     }
 
     /// The n to write in the cell itself: where the figures of its column differ in it.

@@ -1,25 +1,26 @@
-use super::chart::Curves;
 use super::markup::{Paragraph, line_text, paragraphs};
 use super::number::n_text;
 use super::page::{Block, Page};
 use super::table::{Cell, Table};
 
-/// Most points on a curve that a terminal shows as a table.
-const CURVE_COLUMNS: usize = 8;
+/// How many points of a curve a terminal shows.
+const CURVE_POINTS: usize = 4;
 
 /// The page for a terminal of `width` characters, without colour: headline
-/// figures, prose, tables. Charts become tables of their numbers; curves with many
-/// points are only named.
+/// figures, prose, tables. Charts become tables of their numbers, curves with a few
+/// of their points.
 pub fn text(page: &Page, width: usize) -> String {
     let mut out = Terminal { out: String::new(), width: width.max(40) };
     out.heading(&page.title, '=');
     out.prose(&page.question, "");
     for fact in &page.lead {
         let figure = match &fact.value {
-            Cell::Number(number) => match number.n {
-                Some(n) => format!("{}  {}", number.full_text(), n_text(n)),
-                None => number.full_text(),
-            },
+            Cell::Number(number) => {
+                let unit = number.unit().map(str::to_owned);
+                let rest = [unit, number.interval_text(), number.n.map(n_text)];
+                let parts = std::iter::once(number.value_text()).chain(rest.into_iter().flatten());
+                parts.collect::<Vec<_>>().join(" ")
+            }
             Cell::Text(text) | Cell::Absent(text) => line_text(text),
         };
         out.line(&format!("  {figure}"));
@@ -41,10 +42,14 @@ pub fn text(page: &Page, width: usize) -> String {
             out.line(&format!("  {name:<0$}  {value}", names.unwrap_or(0)));
         }
     }
-    let mut text = out.out.replace('\u{a0}', " ");
-    text.truncate(text.trim_end().len());
-    text.push('\n');
-    text
+    let plain = |character: char| match character {
+        '\u{a0}' => ' ',
+        // A name from a file must not steer the terminal.
+        c if c.is_control() && c != '\n' && c != '\t' => '\u{fffd}',
+        c => c,
+    };
+    let text: String = out.out.trim_end().chars().map(plain).collect();
+    text + "\n"
 }
 
 struct Terminal {
@@ -92,7 +97,11 @@ impl Terminal {
                 Block::Prose(prose) => self.prose(prose, ""),
                 Block::Note(note) => self.prose(note, "  | "),
                 Block::Table(table) => self.table(table),
-                Block::Curves(curves) => self.curves(curves),
+                Block::Curves(curves) => {
+                    for panel in &curves.panels {
+                        self.table(&curves.summary(panel, CURVE_POINTS));
+                    }
+                }
                 Block::Intervals(intervals) => self.table(&intervals.table()),
                 Block::Code(code) => {
                     for line in code.lines() {
@@ -105,18 +114,6 @@ impl Terminal {
                     self.line("");
                     self.blocks(&details.blocks);
                 }
-            }
-        }
-    }
-
-    fn curves(&mut self, curves: &Curves) {
-        for panel in &curves.panels {
-            let table = curves.table(panel, usize::MAX);
-            if table.rows.len() > CURVE_COLUMNS {
-                self.wrapped(&format!("[chart in the page: {}]", table.caption), "", "");
-                self.line("");
-            } else {
-                self.table(&table);
             }
         }
     }
@@ -218,7 +215,7 @@ fn fit(headings: &[String], columns: &[Vec<String>], width: usize) -> Vec<usize>
 /// Lines of at most `width` characters, broken at spaces; a longer word stays whole.
 fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
-    for word in text.split(' ').filter(|word| !word.is_empty()) {
+    for word in text.split([' ', '\n']).filter(|word| !word.is_empty()) {
         let line = lines.last_mut().expect("there is a line");
         let length = line.chars().count();
         if length > 0 && length + 1 + word.chars().count() > width {
