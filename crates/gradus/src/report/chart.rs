@@ -226,6 +226,13 @@ impl Curves {
     }
 }
 
+impl Series {
+    /// The points that can be drawn.
+    pub(super) fn drawn(&self) -> impl Iterator<Item = &Point> {
+        self.points.iter().filter(|point| point.x.is_finite() && point.y.is_finite())
+    }
+}
+
 impl Panel {
     /// Every x of the panel, once, in order.
     fn xs(&self) -> Vec<f64> {

@@ -70,7 +70,7 @@ pub(super) fn draw(curves: &Curves) -> Vec<Drawing> {
 fn names(curves: &Curves, panel: &Panel, style: &impl Fn(&str) -> Stroke) -> Vec<Label> {
     let figure = |y: f64| minus(&Point::new(0.0, y).number(curves.y.format).value_text());
     let series = panel.series.iter().filter_map(|series| {
-        let end = series.points.iter().rev().find(|point| point.y.is_finite())?;
+        let end = series.drawn().last()?;
         let class = style(&series.label).class;
         Some(Label::new(&series.label, &figure(end.y), class, (Some(end.x), end.y)))
     });
@@ -95,52 +95,43 @@ impl Frame<'_> {
         self.axes(&mut svg, panel);
         for reference in &panel.references {
             let y = self.y.at(reference.y);
-            let ends = [("x1", LEFT.into()), ("x2", self.right.into())];
-            let [from, to] = ends;
-            let class = ("class", "reference-line".into());
-            svg.empty("line", &[class, from, ("y1", y.into()), to, ("y2", y.into())]);
+            svg.line("reference-line", (LEFT, y), (self.right, y));
         }
-        // Thick below, thin and dashed above: curves that coincide both show.
+        // From the quietest to the loudest.
         let mut order: Vec<&Series> = panel.series.iter().collect();
         order.sort_by_key(|series| match series.role {
             Role::Bound => 0,
-            Role::Main => 1,
+            Role::Other => 1,
             Role::Baseline => 2,
-            Role::Other => 3,
+            Role::Main => 3,
         });
-        for series in &order {
-            if series.role != Role::Bound {
-                self.spread(&mut svg, series, style(&series.label));
-            }
+        for series in order.iter().filter(|series| series.role != Role::Bound) {
+            self.spread(&mut svg, series, style(&series.label));
+        }
+        // Lines thin over thick, points loud over quiet: curves that coincide all show.
+        for series in order.iter().rev() {
+            self.line(&mut svg, series, style(&series.label));
         }
         for series in &order {
-            self.curve(&mut svg, series, style(&series.label));
+            self.points(&mut svg, series, style(&series.label));
         }
         self.names(&mut svg, labels);
         svg.finish()
     }
 
     fn axes(&self, svg: &mut Svg, panel: &Panel) {
-        svg.text("text", &[("class", "heading".into()), ("y", 14.0.into())], &panel.heading);
-        svg.text("text", &[("class", "axis".into()), ("y", 32.0.into())], &self.curves.y.label);
+        svg.words("heading", (0.0, 14.0), &panel.heading);
+        svg.words("axis", (0.0, 32.0), &self.curves.y.label);
         for (y, text) in self.y.ticks() {
-            let place = [("x1", LEFT.into()), ("y1", y.into()), ("x2", self.right.into())];
-            let [x1, y1, x2] = place;
-            svg.empty("line", &[("class", "grid".into()), x1, y1, x2, ("y2", y.into())]);
-            let (x, y) = (("x", (LEFT - 6.0).into()), ("y", (y + 4.0).into()));
-            svg.text("text", &[("class", "tick end".into()), x, y], &minus(&text));
+            svg.line("grid", (LEFT, y), (self.right, y));
+            svg.words("tick end", (LEFT - 6.0, y + 4.0), &minus(&text));
         }
         for (x, text) in self.x.ticks() {
-            let at = ("x", x.into());
-            let (from, to) = (("y1", self.bottom.into()), ("y2", (self.bottom + 4.0).into()));
-            let line = [("class", "mark".into()), ("x1", x.into()), from, ("x2", x.into()), to];
-            svg.empty("line", &line);
-            let y = ("y", (self.bottom + 17.0).into());
-            svg.text("text", &[("class", "tick middle".into()), at, y], &minus(&text));
+            svg.line("mark", (x, self.bottom), (x, self.bottom + 4.0));
+            svg.words("tick middle", (x, self.bottom + 17.0), &minus(&text));
         }
-        let (x, y) = (f64::midpoint(LEFT, self.right), self.bottom + 35.0);
-        let place = [("class", "axis middle".into()), ("x", x.into()), ("y", y.into())];
-        svg.text("text", &place, &self.curves.x.label);
+        let middle = f64::midpoint(LEFT, self.right);
+        svg.words("axis middle", (middle, self.bottom + 35.0), &self.curves.x.label);
     }
 
     /// The intervals of a curve: a band, or a whisker where there is but one point.
@@ -157,10 +148,7 @@ impl Frame<'_> {
         match ends.as_slice() {
             [] => {}
             [(x, low, high)] => {
-                let class = format!("whisker {}", stroke.class);
-                let (x1, x2) = (("x1", (*x).into()), ("x2", (*x).into()));
-                let (y1, y2) = (("y1", (*low).into()), ("y2", (*high).into()));
-                svg.empty("line", &[("class", (&class).into()), x1, y1, x2, y2]);
+                svg.line(&format!("whisker {}", stroke.class), (*x, *low), (*x, *high));
             }
             _ => {
                 let loudness = if series.role == Role::Other { "quiet" } else { "loud" };
@@ -173,24 +161,25 @@ impl Frame<'_> {
         }
     }
 
-    fn curve(&self, svg: &mut Svg, series: &Series, stroke: Stroke) {
-        let points: Vec<&Point> = series
-            .points
-            .iter()
-            .filter(|point| point.x.is_finite() && point.y.is_finite())
-            .collect();
-        svg.open("g", &[("class", stroke.class.into())]);
-        let line = path(points.iter().map(|point| (self.x.at(point.x), self.y.at(point.y))));
-        let mut shape = vec![("class", "line".into()), ("points", (&line).into())];
+    fn line(&self, svg: &mut Svg, series: &Series, stroke: Stroke) {
+        let class = format!("line {}", stroke.class);
+        let drawn = series.drawn().map(|point| (self.x.at(point.x), self.y.at(point.y)));
+        let line = path(drawn);
+        let mut shape = vec![("class", (&class).into()), ("points", (&line).into())];
         shape.push(("stroke-width", stroke.width.into()));
         if !stroke.dash.is_empty() {
             shape.push(("stroke-dasharray", stroke.dash.into()));
         }
         svg.empty("polyline", &shape);
-        if points.len() <= MARKED_POINTS {
-            for point in points {
-                self.point(svg, series, point, stroke);
-            }
+    }
+
+    fn points(&self, svg: &mut Svg, series: &Series, stroke: Stroke) {
+        if series.drawn().count() > MARKED_POINTS {
+            return;
+        }
+        svg.open("g", &[("class", stroke.class.into())]);
+        for point in series.drawn() {
+            self.point(svg, series, point, stroke);
         }
         svg.close("g");
     }
@@ -210,9 +199,7 @@ impl Frame<'_> {
             draw_marker(svg, marker, x, y, 1.4 + stroke.width);
         }
         // A finger or a mouse finds the point without hitting it.
-        let target = [("class", "target".into()), ("cx", x.into()), ("cy", y.into())];
-        let [class, cx, cy] = target;
-        svg.empty("circle", &[class, cx, cy, ("r", 9.0.into())]);
+        svg.circle("target", (x, y), 9.0);
         svg.close("g");
     }
 
@@ -225,9 +212,7 @@ impl Frame<'_> {
             let from = label.end.0.map_or(self.right, |x| self.x.at(x) + 5.0);
             svg.open("g", &[("class", label.class.into())]);
             if (centre - anchor).abs() > 3.0 || left - from > 2.0 * LABEL_GAP {
-                let (x1, y1) = (("x1", from.into()), ("y1", anchor.into()));
-                let (x2, y2) = (("x2", (left - 2.0).into()), ("y2", centre.into()));
-                svg.empty("line", &[("class", "leader".into()), x1, y1, x2, y2]);
+                svg.line("leader", (from, anchor), (left - 2.0, centre));
             }
             let top = centre - label.height() / 2.0;
             for (row, (words, figure)) in label.lines.iter().enumerate() {
@@ -241,18 +226,14 @@ impl Frame<'_> {
 }
 
 fn draw_marker(svg: &mut Svg, marker: Marker, x: f64, y: f64, r: f64) {
-    let class = ("class", "marker".into());
-    let corners: Vec<(f64, f64)> = match marker {
-        Marker::Circle => {
-            svg.empty("circle", &[class, ("cx", x.into()), ("cy", y.into()), ("r", r.into())]);
-            return;
-        }
+    let corners = match marker {
+        Marker::Circle => return svg.circle("marker", (x, y), r),
         Marker::Square => vec![(-0.85, -0.85), (0.85, -0.85), (0.85, 0.85), (-0.85, 0.85)],
         Marker::Diamond => vec![(0.0, -1.25), (1.25, 0.0), (0.0, 1.25), (-1.25, 0.0)],
         Marker::Triangle => vec![(0.0, -1.2), (1.15, 0.9), (-1.15, 0.9)],
     };
     let points = path(corners.into_iter().map(|(dx, dy)| (x + r * dx, y + r * dy)));
-    svg.empty("polygon", &[class, ("points", (&points).into())]);
+    svg.empty("polygon", &[("class", "marker".into()), ("points", (&points).into())]);
 }
 
 fn path(points: impl Iterator<Item = (f64, f64)>) -> String {
@@ -319,12 +300,10 @@ pub fn svg(curves: &Curves) -> String {
     svg.text("title", &[("id", "title".into())], &curves.title);
     svg.text("desc", &[("id", "desc".into())], &words.join(" "));
     svg.text("style", &[], &light_style());
-    let place = [("x", 0.5.into()), ("y", 0.5.into()), ("width", (width - 1.0).into())];
-    let [x, y, across] = place;
-    let down = ("height", (height - 1.0).into());
+    let (across, down) = (("width", (width - 1.0).into()), ("height", (height - 1.0).into()));
+    let (x, y) = (("x", 0.5.into()), ("y", 0.5.into()));
     svg.empty("rect", &[("class", "sheet".into()), x, y, across, down, ("rx", 8.0.into())]);
-    let place = [("class", "title".into()), ("x", MARGIN.into()), ("y", (MARGIN + 16.0).into())];
-    svg.text("text", &place, &curves.title);
+    svg.words("title", (MARGIN, MARGIN + 16.0), &curves.title);
     let mut out = svg.finish();
     for (place, panel) in panels.into_iter().enumerate() {
         let x = MARGIN + place as f64 * (panel.width + GUTTER);

@@ -74,21 +74,19 @@ fn mark(row: &IntervalRow, at: impl Fn(f64) -> f64) -> String {
     let share = |value: f64| format!("{}%", pixels(at(value)));
     let mut svg = Svg::new();
     let class = format!("chart {}", class(row.role));
-    let size = [("width", "100%".into()), ("height", "26".into()), ("aria-hidden", "true".into())];
-    let [width, height, hidden] = size;
+    let (width, height) = (("width", "100%".into()), ("height", "26".into()));
+    let hidden = ("aria-hidden", "true".into());
     svg.open("svg", &[("class", (&class).into()), width, height, hidden]);
     if let Some((low, high)) = row.number.interval.filter(|(l, h)| l.is_finite() && h.is_finite()) {
         let (low, high) = (share(low), share(high));
-        let ends = [("x1", (&low).into()), ("x2", (&high).into())];
-        let [x1, x2] = ends;
-        let (y1, y2) = (("y1", 13.0.into()), ("y2", 13.0.into()));
+        let (x1, x2) = (("x1", (&low).into()), ("x2", (&high).into()));
+        let (y1, y2) = (("y1", "13".into()), ("y2", "13".into()));
         svg.empty("line", &[("class", "interval".into()), x1, y1, x2, y2]);
     }
     if row.number.value.is_finite() {
         let x = share(row.number.value);
-        let place = [("cx", (&x).into()), ("cy", 13.0.into()), ("r", 4.5.into())];
-        let [cx, cy, r] = place;
-        svg.empty("circle", &[("class", "marker".into()), cx, cy, r]);
+        let (cx, cy) = (("cx", (&x).into()), ("cy", "13".into()));
+        svg.empty("circle", &[("class", "marker".into()), cx, cy, ("r", "4.5".into())]);
     }
     svg.close("svg");
     svg.finish()

@@ -52,18 +52,18 @@ const fn stroke(class: &'static str, dash: &'static str, width: f64, marker: Mar
     Stroke { class, dash, width, marker: Some(marker) }
 }
 
-const MAIN: Stroke = stroke("main", "", 2.6, Marker::Circle);
+const MAIN: Stroke = stroke("main", "", 3.2, Marker::Circle);
 const BASELINE: Stroke = stroke("baseline", "", 1.8, Marker::Square);
 const BOUND: Stroke = Stroke { class: "bound", dash: "1.5 3", width: 1.6, marker: None };
 const OTHERS: [Stroke; 8] = [
-    stroke("other-1", "7 3", 1.8, Marker::Diamond),
-    stroke("other-2", "3 2.5", 1.8, Marker::Triangle),
-    stroke("other-3", "9 3 2 3", 1.8, Marker::Square),
-    stroke("other-4", "5 2 1.5 2", 1.8, Marker::Circle),
-    stroke("other-1", "2 2", 1.8, Marker::Triangle),
-    stroke("other-2", "10 3", 1.8, Marker::Diamond),
-    stroke("other-3", "4 4", 1.8, Marker::Circle),
-    stroke("other-4", "7 3 1.5 3", 1.8, Marker::Square),
+    stroke("other-1", "7 3", 1.5, Marker::Diamond),
+    stroke("other-2", "3 2.5", 1.5, Marker::Triangle),
+    stroke("other-3", "9 3 2 3", 1.5, Marker::Square),
+    stroke("other-4", "5 2 1.5 2", 1.5, Marker::Circle),
+    stroke("other-1", "2 2", 1.5, Marker::Triangle),
+    stroke("other-2", "10 3", 1.5, Marker::Diamond),
+    stroke("other-3", "4 4", 1.5, Marker::Circle),
+    stroke("other-4", "7 3 1.5 3", 1.5, Marker::Square),
 ];
 
 /// The class that colours a lone mark, where place tells it from others of its role.

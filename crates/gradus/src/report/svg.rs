@@ -71,6 +71,25 @@ impl Svg {
         self.out.push_str("/>\n");
     }
 
+    /// A line.
+    pub(super) fn line(&mut self, class: &str, from: (f64, f64), to: (f64, f64)) {
+        let (x1, y1) = (("x1", from.0.into()), ("y1", from.1.into()));
+        let (x2, y2) = (("x2", to.0.into()), ("y2", to.1.into()));
+        self.empty("line", &[("class", class.into()), x1, y1, x2, y2]);
+    }
+
+    /// A circle.
+    pub(super) fn circle(&mut self, class: &str, centre: (f64, f64), r: f64) {
+        let (cx, cy) = (("cx", centre.0.into()), ("cy", centre.1.into()));
+        self.empty("circle", &[("class", class.into()), cx, cy, ("r", r.into())]);
+    }
+
+    /// Words at a place.
+    pub(super) fn words(&mut self, class: &str, at: (f64, f64), words: &str) {
+        let (x, y) = (("x", at.0.into()), ("y", at.1.into()));
+        self.text("text", &[("class", class.into()), x, y], words);
+    }
+
     /// A text of parts, each with its class.
     pub(super) fn parts(&mut self, attributes: Attributes<'_>, parts: &[(&str, &str)]) {
         self.start("text", attributes);
