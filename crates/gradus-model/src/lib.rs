@@ -1,1 +1,45 @@
-//! gradus-model
+//! Local language models: the decoder with its language and evaluator heads,
+//! tokenizers, checkpoints, sampling and scoring.
+//!
+//! ```
+//! use gradus::run::Stream;
+//! use gradus_model::{ByteTokenizer, DecoderConfig, Example, Gradients, LmTarget, LocalModel};
+//!
+//! let mut init = Stream::new(1, &["init"]);
+//! let model = LocalModel::new(DecoderConfig::default(), ByteTokenizer {}.into(), &mut init)?;
+//! let tokens = model.tokenizer.encode("1+1=2")?;
+//! let target = LmTarget { position: 3, token: tokens[4], weight: 1.0 };
+//! let example = Example { tokens, lm: vec![target], values: vec![] };
+//! let mut gradients = Gradients::new(&model.decoder);
+//! let losses = gradus_model::gradients(&model.decoder, &[&example], &mut gradients)?;
+//! assert!(losses.lm_sum > 4.0);
+//! # Ok::<(), gradus_model::ModelError>(())
+//! ```
+
+mod allocator;
+mod batch;
+mod checkpoint;
+mod composed;
+mod config;
+mod decoder;
+mod error;
+mod generate;
+mod gradients;
+mod judgement;
+mod local_model;
+mod pick;
+mod rotary;
+mod score;
+mod tokenizer;
+
+pub use allocator::tune_allocator;
+pub use batch::{Example, LmTarget, Losses, ValueTarget};
+pub use config::{Activation, DecoderConfig};
+pub use decoder::{Decoder, Parameter};
+pub use error::ModelError;
+pub use gradients::{Gradients, gradients};
+pub use judgement::{Judgement, judgement};
+pub use local_model::LocalModel;
+pub use tokenizer::{
+    ByteTokenizer, EOS, PAD, SymbolError, SymbolTokenizer, Token, TokenizeError, Tokenizer,
+};
