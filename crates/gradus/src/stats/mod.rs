@@ -1,1 +1,20 @@
-//! stats
+//! Statistics in f64: intervals, bootstrap, tests, ROC, pass@k, gap recovered.
+//!
+//! All reductions run in a fixed order and all randomness comes from the caller's
+//! generator, so equal inputs give equal bits. What is not defined (no values, one
+//! class only) is `None`, never NaN. A confidence that is not strictly between 0
+//! and 1, or paired slices of different lengths, are bugs of the caller and panic.
+
+mod bootstrap;
+mod gap;
+mod interval;
+mod mcnemar;
+mod pass_at_k;
+mod roc;
+
+pub use bootstrap::{Resamples, bootstrap_mean, bootstrap_paired, bootstrap_strata};
+pub use gap::{GapRecovered, gap_recovered};
+pub use interval::{Estimate, Interval, clopper_pearson, wilson};
+pub use mcnemar::mcnemar;
+pub use pass_at_k::pass_at_k;
+pub use roc::{Auc, AucWithin, roc_auc, roc_auc_within};
