@@ -32,7 +32,7 @@ pub use markdown::{SpliceError, markdown, splice};
 pub use number::{Format, Number};
 pub use page::{Block, Details, Fact, Page, Repeat, Section};
 pub use table::{Cell, Column, Table};
-pub use text::text;
+pub use text::{table_text, text};
 
 #[cfg(test)]
 mod demo;

@@ -42,14 +42,14 @@ pub fn text(page: &Page, width: usize) -> String {
             out.line(&format!("  {name:<0$}  {value}", names.unwrap_or(0)));
         }
     }
-    let plain = |character: char| match character {
-        '\u{a0}' => ' ',
-        // A name from a file must not steer the terminal.
-        c if c.is_control() && c != '\n' && c != '\t' => '\u{fffd}',
-        c => c,
-    };
-    let text: String = out.out.trim_end().chars().map(plain).collect();
-    text + "\n"
+    out.finish()
+}
+
+/// A table alone, for a terminal of `width` characters, without colour.
+pub fn table_text(table: &Table, width: usize) -> String {
+    let mut out = Terminal { out: String::new(), width: width.max(40) };
+    out.table(table);
+    out.finish()
 }
 
 struct Terminal {
@@ -58,6 +58,17 @@ struct Terminal {
 }
 
 impl Terminal {
+    fn finish(self) -> String {
+        let plain = |character: char| match character {
+            '\u{a0}' => ' ',
+            // A name from a file must not steer the terminal.
+            c if c.is_control() && c != '\n' && c != '\t' => '\u{fffd}',
+            c => c,
+        };
+        let text: String = self.out.trim_end().chars().map(plain).collect();
+        text + "\n"
+    }
+
     fn line(&mut self, line: &str) {
         self.out.push_str(line.trim_end());
         self.out.push('\n');
@@ -119,7 +130,9 @@ impl Terminal {
     }
 
     fn table(&mut self, table: &Table) {
-        self.wrapped(&table.caption, "", "");
+        if !table.caption.is_empty() {
+            self.wrapped(&table.caption, "", "");
+        }
         let headings = table.columns.iter().enumerate().map(|(column, heading)| {
             match table.shared_n(column) {
                 Some(n) => format!("{}, {}", heading.label, n_text(n)),
