@@ -1,0 +1,21 @@
+//! The `A: 18` line that ends the model solutions published with GSM8K.
+
+use super::Extraction;
+
+pub(super) const EXTRACTION: Extraction = Extraction {
+    name: "a-line",
+    summary: "the rest of the first line that begins with `A:`",
+    extract: |text| text.lines().find_map(|line| line.trim().strip_prefix("A:")).map(str::trim),
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rest_of_the_line_is_the_answer() {
+        let read = EXTRACTION.extract;
+        assert_eq!(read("9 * 2 = $18\nA: 18"), Some("18"));
+        assert_eq!(read("PA: 18"), None);
+    }
+}
