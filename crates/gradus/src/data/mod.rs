@@ -14,7 +14,7 @@ mod problem;
 mod row;
 mod step_scores;
 #[cfg(test)]
-mod test_data;
+pub(crate) mod test_data;
 mod verdict;
 
 pub use completion::{Completion, FinishReason, Span};

@@ -108,11 +108,10 @@ pub fn grade_answer(gold: &str, answer: Option<&str>, mode: &Mode) -> Grade {
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
-
     use proptest::prelude::*;
 
     use super::*;
+    use crate::data::test_data;
 
     #[test]
     fn the_first_marker_that_is_there_decides() {
@@ -157,28 +156,10 @@ mod tests {
         }
     }
 
-    /// Folder of the published data files; `None`, with a note, where there is none.
-    fn published(file: &str) -> Option<PathBuf> {
-        let folder = std::env::var_os("GRADUS_TEST_DATA").map_or_else(
-            || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/data")),
-            PathBuf::from,
-        );
-        let path = folder.join(file);
-        if path.exists() {
-            return Some(path);
-        }
-        assert!(std::env::var_os("CI").is_none(), "{} is missing", path.display());
-        #[expect(clippy::print_stderr, reason = "a skipped test must not look like a passed one")]
-        {
-            eprintln!("SKIPPED: {} is missing; set GRADUS_TEST_DATA", path.display());
-        }
-        None
-    }
-
     #[test]
     fn readings_agree_with_the_published_gsm8k_labels() {
         // openai/grade-school-math: 1,319 problems by 4 models, labelled by its authors.
-        let Some(path) = published("gsm8k/example_model_solutions.jsonl") else { return };
+        let Some(path) = test_data::file("gsm8k/example_model_solutions.jsonl") else { return };
         let numeric = mode("numeric").unwrap();
         let a_line = [*extraction("a-line").unwrap()];
         let (mut graded, mut unanswered, mut right) = (0, 0, 0);
@@ -206,7 +187,7 @@ mod tests {
 
     #[test]
     fn every_published_gsm8k_gold_is_a_number_after_hash_marks() {
-        let Some(path) = published("gsm8k/test.jsonl") else { return };
+        let Some(path) = test_data::file("gsm8k/test.jsonl") else { return };
         let hash_marks = [*extraction("hash-marks").unwrap()];
         let numeric = mode("numeric").unwrap();
         let mut graded = 0;
