@@ -33,6 +33,7 @@ pub mod oprm;
 pub mod orm;
 pub mod prm;
 mod progress;
+mod quality;
 pub mod rest_em;
 mod rows;
 mod schedule;
@@ -50,7 +51,47 @@ pub use labels::{LabelKind, dedupe, shuffle_outcomes, shuffle_steps};
 pub use oprm::OprmConfig;
 pub use orm::OrmConfig;
 pub use prm::PrmConfig;
+pub use quality::{EvaluatorQuality, ScoredCompletion, evaluator_quality};
 pub use rest_em::{Candidate, RestEmConfig};
 pub use rows::{PromptCompletion, StepwiseRow};
 pub use summary::Summary;
 pub use targets::Supervision;
+
+/// A row of the table of trainers.
+#[derive(Clone, Copy, Debug)]
+pub struct Trainer {
+    /// Name, as the command line uses it.
+    pub name: &'static str,
+    /// One line for listings.
+    pub summary: &'static str,
+}
+
+/// Every trainer.
+pub const ALL: &[Trainer] = &[
+    Trainer { name: "sft", summary: "generator from demonstrations" },
+    Trainer { name: "prm", summary: "evaluator of steps" },
+    Trainer { name: "orm", summary: "evaluator of outcomes" },
+    Trainer { name: "oprm", summary: "evaluator of steps and outcomes" },
+    Trainer { name: "rest-em", summary: "generator from its own right samples" },
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_names_every_file_that_holds_a_trainer() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        let mut trainers = Vec::new();
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if std::fs::read_to_string(&path).unwrap().contains("\npub fn run(") {
+                trainers.push(path.file_stem().unwrap().to_str().unwrap().replace('_', "-"));
+            }
+        }
+        trainers.sort_unstable();
+        let mut names: Vec<&str> = ALL.iter().map(|trainer| trainer.name).collect();
+        names.sort_unstable();
+        assert_eq!(names, trainers);
+    }
+}
