@@ -103,6 +103,14 @@ impl Fields {
         })
     }
 
+    /// A list of truth values; an absent one is empty.
+    pub fn bools(&mut self, name: &str) -> Result<Vec<bool>, FieldError> {
+        let bools = self.listed(name, "a list of true and false", |field, value| {
+            value.as_bool().ok_or_else(|| mismatch(field, &value, BOOL))
+        })?;
+        Ok(bools.unwrap_or_default())
+    }
+
     /// A list of strings; an absent one is empty.
     pub fn strings(&mut self, name: &str) -> Result<Vec<String>, FieldError> {
         let strings = self.listed(name, "a list of strings", text)?;

@@ -22,6 +22,10 @@ use crate::data::hash_file;
 pub struct RunOptions {
     /// Name of the recipe.
     pub recipe: String,
+    /// Its title, for the report.
+    pub title: String,
+    /// Its prose, for the report.
+    pub analysis: String,
     /// The resolved config.
     pub config: Value,
     /// Where each value of the config came from.
@@ -268,6 +272,8 @@ mod tests {
     fn options(runs: &Path) -> RunOptions {
         RunOptions {
             recipe: "toy".into(),
+            title: "A toy".into(),
+            analysis: String::new(),
             config: json!({"seed": 1, "sft": {"learning_rate": 0.5}}),
             origins: BTreeMap::new(),
             seeds: vec![1],

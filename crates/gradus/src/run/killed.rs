@@ -14,6 +14,8 @@ const FOLDER: &str = "GRADUS_KILLED_TEST";
 fn options(folder: &Path) -> RunOptions {
     RunOptions {
         recipe: "killed".into(),
+        title: String::new(),
+        analysis: String::new(),
         config: json!({}),
         origins: BTreeMap::new(),
         seeds: vec![],

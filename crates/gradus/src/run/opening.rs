@@ -56,6 +56,8 @@ pub(super) fn first(options: &RunOptions) -> Record {
     Record {
         format: 1,
         recipe: options.recipe.clone(),
+        title: options.title.clone(),
+        analysis: options.analysis.clone(),
         status: Status::Running,
         error: None,
         tool: options.tool.clone(),

@@ -77,6 +77,10 @@ pub struct Record {
     pub format: u32,
     /// Name of the recipe.
     pub recipe: String,
+    /// Its title.
+    pub title: String,
+    /// Its prose: what is asked and why.
+    pub analysis: String,
     /// How the run stands.
     pub status: Status,
     /// The error that ended it, where one did.
