@@ -1,0 +1,52 @@
+//! The subcommands, one file each.
+
+mod compare;
+mod completions;
+mod env;
+mod import;
+mod list;
+mod report;
+mod run;
+mod search;
+mod tasks;
+mod train;
+mod validate;
+
+use clap::Subcommand;
+
+use crate::args::Global;
+use crate::failure::Failure;
+use crate::output::Output;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Run(run::Args),
+    List(list::Args),
+    Validate(validate::Args),
+    Report(report::Args),
+    Compare(compare::Args),
+    Search(search::Args),
+    Tasks(tasks::Args),
+    Train(train::Args),
+    Import(import::Args),
+    Env(env::Args),
+    Completions(completions::Args),
+}
+
+impl Command {
+    pub(crate) fn run(self, global: &Global) -> Result<Output, Failure> {
+        match self {
+            Self::Run(args) => run::run(&args, global),
+            Self::List(args) => Ok(list::run(&args)),
+            Self::Validate(args) => validate::run(&args),
+            Self::Report(args) => report::run(&args),
+            Self::Compare(args) => compare::run(&args),
+            Self::Search(args) => search::run(&args),
+            Self::Tasks(args) => tasks::run(&args),
+            Self::Train(args) => train::run(&args, global),
+            Self::Import(args) => import::run(&args),
+            Self::Env(args) => Ok(env::run(&args)),
+            Self::Completions(args) => Ok(completions::run(&args)),
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! The program as a user meets it: whole outputs, exit codes, what is damaged and what is not.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod basics;
+mod rows;
+mod runs;
+mod search;
+mod tool;
