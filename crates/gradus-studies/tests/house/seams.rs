@@ -73,6 +73,13 @@ fn task_families_and_their_table_agree() {
     check(&Seam { folder: "crates/gradus/src/tasks", rows, helpers }, "rs");
 }
 
+#[test]
+fn answer_forms_modes_and_their_tables_agree() {
+    use gradus::verify::{EXTRACTIONS, MODES};
+    let names = EXTRACTIONS.iter().map(|form| form.name).chain(MODES.iter().map(|mode| mode.name));
+    check(&Seam { folder: "crates/gradus/src/verify", rows: owned(names), helpers: &[] }, "rs");
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
