@@ -80,6 +80,21 @@ fn answer_forms_modes_and_their_tables_agree() {
     check(&Seam { folder: "crates/gradus/src/verify", rows: owned(names), helpers: &[] }, "rs");
 }
 
+#[test]
+fn selectors_and_their_table_agree() {
+    let helpers = &[
+        ("aggregate", "from step scores to one score; a table of its own"),
+        ("curves", "evaluates any selector over n"),
+        ("error", "what can go wrong"),
+        ("level", "the level of a row"),
+        ("pool", "the samples of one problem"),
+        ("row", "the rows that are read"),
+        ("vote", "counts votes, for every selector that votes"),
+    ];
+    let rows = owned(gradus::search::ALL.iter().map(|selector| selector.name));
+    check(&Seam { folder: "crates/gradus/src/search", rows, helpers }, "rs");
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
