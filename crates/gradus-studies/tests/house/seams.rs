@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use gradus::run::Recipe;
+
 use crate::assert_none;
-use crate::source::{files, has_extension};
+use crate::source::{files, has_extension, text, tokens};
 
 /// A folder whose files are the entries of a table.
 struct Seam<'a> {
@@ -95,6 +97,78 @@ fn selectors_and_their_table_agree() {
     check(&Seam { folder: "crates/gradus/src/search", rows, helpers }, "rs");
 }
 
+#[test]
+fn trainers_and_their_modules_agree() {
+    let helpers = &[
+        ("adamw", "the optimiser"),
+        ("batches", "order and size of batches"),
+        ("checkpoint", "what a killed training goes on from"),
+        ("config", "settings that all trainers share"),
+        ("error", "what can go wrong"),
+        ("labels", "labels of steps and outcomes"),
+        ("progress", "metrics and progress of a training"),
+        ("rows", "the rows that trainers read"),
+        ("schedule", "the learning rate over the steps"),
+        ("summary", "what a training came to"),
+        ("targets", "from rows to supervised tokens"),
+        ("test_model", "a small model for the tests"),
+        ("training", "the loop that all trainers share"),
+        ("training_set", "the rows of a training as tokens"),
+    ];
+    let names = public_modules(&text("crates/gradus-train/src/lib.rs"));
+    let rows = names.iter().map(|name| name.replace('_', "-")).collect();
+    check(&Seam { folder: "crates/gradus-train/src", rows, helpers }, "rs");
+
+    // The command line has one arm a trainer.
+    let command = tokens(&text("crates/gradus-cli/src/commands/train.rs"));
+    let unused: Vec<String> = names
+        .into_iter()
+        .filter(|name| {
+            let called = [name.as_str(), "::", "run"];
+            !command.windows(3).any(|window| window.iter().map(|token| &token.text).eq(called))
+        })
+        .map(|name| format!("crates/gradus-cli/src/commands/train.rs: no arm calls {name}::run"))
+        .collect();
+    assert_none("trainers that the command line does not know", &unused);
+}
+
+/// Names after `pub mod`.
+fn public_modules(source: &str) -> Vec<String> {
+    let tokens = tokens(source);
+    let modules = tokens.windows(3).filter(|window| {
+        window[0].text == "pub" && window[1].text == "mod" && window[2].text != "{"
+    });
+    modules.map(|window| window[2].text.clone()).collect()
+}
+
+#[test]
+fn studies_and_their_table_agree() {
+    let helpers = &[
+        ("error", "what can go wrong"),
+        ("record", "a run's record as facts of a page"),
+        ("sampling", "stages that reach models, for every study"),
+    ];
+    let rows = owned(gradus_studies::ALL.iter().map(|study| study.name()));
+    check(&Seam { folder: "crates/gradus-studies/src", rows, helpers }, "rs");
+}
+
+#[test]
+fn recipes_and_their_table_agree() {
+    let rows = owned(gradus_studies::RECIPES.iter().map(|(name, _)| name));
+    check(&Seam { folder: "crates/gradus-studies/recipes", rows, helpers: &[] }, "toml");
+}
+
+#[test]
+fn every_recipe_is_whole_and_asks_for_a_study_that_exists() {
+    for (name, text) in gradus_studies::RECIPES {
+        let recipe = Recipe::parse(name, &format!("{name}.toml"), text).unwrap();
+        assert!(!recipe.analysis.is_empty(), "{name} has no analysis");
+        let study = gradus_studies::ALL.iter().find(|study| study.name() == recipe.study);
+        let study = study.unwrap_or_else(|| panic!("{name}: no study {}", recipe.study));
+        study.resolve(&recipe, &[]).unwrap();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -133,6 +207,12 @@ mod tests {
     #[test]
     fn a_helper_that_is_gone_is_found() {
         assert_eq!(findings(&[], &[]), ["search: curve is named as a helper and does not exist"]);
+    }
+
+    #[test]
+    fn public_modules_are_read_from_the_source() {
+        let source = "mod a;\npub mod b; // pub mod c;\n#[cfg(test)]\npub mod d;";
+        assert_eq!(public_modules(source), ["b", "d"]);
     }
 
     #[test]
