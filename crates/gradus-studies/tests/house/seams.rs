@@ -155,7 +155,14 @@ fn studies_and_their_table_agree() {
 #[test]
 fn recipes_and_their_table_agree() {
     let rows = owned(gradus_studies::RECIPES.iter().map(|(name, _)| name));
-    check(&Seam { folder: "crates/gradus-studies/recipes", rows, helpers: &[] }, "toml");
+    let folder = "crates/gradus-studies/recipes";
+    // A recipe is called by its file's name as it stands.
+    let stems: Vec<String> =
+        stems(folder, "toml").iter().map(|stem| stem.replace('-', "_")).collect();
+    assert_none(
+        "the recipes and their table differ",
+        &Seam { folder, rows, helpers: &[] }.findings(&stems),
+    );
 }
 
 #[test]
