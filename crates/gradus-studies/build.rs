@@ -1,6 +1,7 @@
 //! Takes down what was built: the commit, whether the tree differed from it, and
 //! a hash of the sources that decide results. The stage store is keyed by that hash.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -29,7 +30,10 @@ fn main() {
             workspace.join("crates").join(name).join("src").display()
         );
     }
-    let sources: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut sources = String::new();
+    for byte in hash.finalize() {
+        let _ = write!(sources, "{byte:02x}");
+    }
     println!("cargo::rustc-env=GRADUS_SOURCES={sources}");
 
     println!("cargo::rerun-if-changed={}", workspace.join(".git/HEAD").display());
