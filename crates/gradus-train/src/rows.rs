@@ -14,7 +14,10 @@ impl Row for PromptCompletion {
     const NOUN: &str = "prompt with its completion";
 
     fn from_fields(fields: &mut Fields) -> Result<Self, FieldError> {
-        Ok(Self { prompt: fields.string("prompt")?, completion: fields.string("completion")? })
+        let row =
+            Self { prompt: fields.string("prompt")?, completion: fields.string("completion")? };
+        ignore_rest(fields)?;
+        Ok(row)
     }
 }
 
@@ -81,8 +84,15 @@ impl Row for StepwiseRow {
             let expected = format!("one label for each of the {steps} steps");
             return Err(FieldError::new("labels", format!("{labels} labels"), expected));
         }
+        ignore_rest(fields)?;
         Ok(row)
     }
+}
+
+/// Training rows are read to be learned from and never written back, so that
+/// columns of other uses may stand beside.
+fn ignore_rest(fields: &mut Fields) -> Result<(), FieldError> {
+    fields.rest().map(|_| ())
 }
 
 /// One text with the spans of its steps; a separator belongs to the step that it ends.
@@ -139,6 +149,14 @@ mod tests {
         assert_eq!(row.labels, [true, false]);
         let row = read(&format!(r#"{trl}, "separator": ""}}"#)).unwrap();
         assert_eq!(row.completion, "abc");
+    }
+
+    #[test]
+    fn columns_of_other_uses_are_passed_over() {
+        let text = r#"{"prompt": "q", "completion": "a", "source": "b", "metadata": {"level": 2}}"#;
+        let row = PromptCompletion::from_fields(&mut serde_json::from_str(text).unwrap()).unwrap();
+        assert_eq!((row.prompt.as_str(), row.completion.as_str()), ("q", "a"));
+        assert_eq!(read(text).unwrap().labels, [false; 0]);
     }
 
     #[test]
