@@ -21,14 +21,12 @@ pub struct Candidate {
     pub log_prob: Option<f64>,
 }
 
-/// All samples of one problem, in the order of their indices: answers are kept
-/// once each, step scores only as what they were reduced to.
+/// All samples of one problem, in the order of their indices: an answer is kept as
+/// a number, step scores only as what they were reduced to.
 #[derive(Clone, Debug)]
 pub struct Pool {
     problem: String,
     level: Option<Level>,
-    /// Distinct answers.
-    texts: Vec<String>,
     /// Per distinct answer.
     correct: Vec<bool>,
     /// Per slot.
@@ -58,7 +56,6 @@ impl Pool {
         Self {
             problem: problem.to_owned(),
             level,
-            texts: Vec::new(),
             correct: Vec::new(),
             samples: Vec::new(),
             answers: Vec::new(),
@@ -75,26 +72,27 @@ impl Pool {
     ) -> Result<(), SearchError> {
         let Candidate { sample, answer, correct, sound, scores, log_prob } = candidate;
         let answer = answer.as_deref().map(str::trim).filter(|answer| !answer.is_empty());
-        let answer = answer.map(|answer| {
-            if let Some(&id) = ids.get(answer) {
-                return id;
-            }
-            let id = self.texts.len() as u32;
-            ids.insert(answer.to_owned(), id);
-            self.texts.push(answer.to_owned());
-            self.correct.push(correct);
-            id
-        });
-        if let Some(id) = answer.filter(|&id| self.correct[id as usize] != correct) {
-            let text = &self.texts[id as usize];
-            let called = |correct| format!("answer {text:?} with `correct` {correct}");
-            return Err(SearchError::Contradiction {
-                problem: self.problem.clone(),
-                sample,
-                found: called(correct),
-                expected: called(!correct),
-            });
-        }
+        let answer = match answer {
+            None => None,
+            Some(text) => Some(match ids.get(text) {
+                Some(&id) if self.correct[id as usize] != correct => {
+                    let called = |correct| format!("answer {text:?} with `correct` {correct}");
+                    return Err(SearchError::Contradiction {
+                        problem: self.problem.clone(),
+                        sample,
+                        found: called(correct),
+                        expected: called(!correct),
+                    });
+                }
+                Some(&id) => id,
+                None => {
+                    let id = self.correct.len() as u32;
+                    ids.insert(text.to_owned(), id);
+                    self.correct.push(correct);
+                    id
+                }
+            }),
+        };
         for (aggregation, reduced) in &mut self.scores {
             reduced.push(match answer {
                 Some(_) => aggregation.score(&self.problem, sample, &scores, log_prob)?,
