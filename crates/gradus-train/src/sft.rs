@@ -128,6 +128,42 @@ mod tests {
     }
 
     #[test]
+    fn a_kill_between_checkpoints_costs_the_steps_since_the_last_one_and_changes_nothing() {
+        let config = TrainConfig { save_steps: 6, ..config() };
+        let train = |dir: &Path, monitor| {
+            let mut model = bytes();
+            run(&mut model, &rows(), &config, &work(dir, monitor)).unwrap();
+            (weights(&model), fs::read(dir.join("metrics.jsonl")).unwrap())
+        };
+        let (whole, killed) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let watch = |event: &Event| {
+            assert!(!matches!(event, Event::Progress { done: 10, .. }), "killed at step 10");
+        };
+        let monitor = Monitor::new(watch, Arc::default());
+        let kill = std::panic::AssertUnwindSafe(|| train(killed.path(), monitor));
+        assert!(std::panic::catch_unwind(kill).is_err());
+        assert!(killed.path().join(".resume/checkpoint-6").is_dir());
+        let straight = train(whole.path(), Monitor::silent());
+        assert_eq!(train(killed.path(), Monitor::silent()), straight);
+    }
+
+    #[test]
+    fn a_damaged_checkpoint_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = TrainConfig { save_steps: 6, ..config() };
+        run(&mut bytes(), &rows(), &config, &work(dir.path(), Monitor::silent())).unwrap();
+        let checkpoint = dir.path().join(".resume/checkpoint-18");
+        for file in ["optimizer.safetensors", "model.safetensors", "trainer_state.json"] {
+            let whole = fs::read(checkpoint.join(file)).unwrap();
+            fs::write(checkpoint.join(file), &whole[..whole.len() / 2]).unwrap();
+            let error = run(&mut bytes(), &rows(), &config, &work(dir.path(), Monitor::silent()));
+            let error = error.unwrap_err().to_string();
+            assert!(error.starts_with("checkpoint ") && error.contains(file), "{error}");
+            fs::write(checkpoint.join(file), &whole).unwrap();
+        }
+    }
+
+    #[test]
     fn checkpoints_are_saved_on_the_way_and_only_the_newest_is_kept() {
         let dir = tempfile::tempdir().unwrap();
         let config = TrainConfig { save_steps: 6, ..config() };
