@@ -18,7 +18,7 @@ pub enum Activation {
 ///
 /// The default is the tiny model of the easy-to-hard study; `vocab_size` is
 /// filled in from the tokenizer when a model is made.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(default)]
 pub struct DecoderConfig {
     /// Number of tokens that the model knows.
@@ -88,7 +88,7 @@ impl DecoderConfig {
         if let Some((name, size)) = sizes.iter().find(|(_, size)| !(1..=1 << 24).contains(size)) {
             return Err(ModelError::Config { reason: format!("{name} is {size}") });
         }
-        if self.hidden_size % (2 * self.num_attention_heads) != 0 {
+        if !self.hidden_size.is_multiple_of(2 * self.num_attention_heads) {
             return Err(ModelError::Config {
                 reason: format!(
                     "hidden_size {} does not divide into {} heads of even width",

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use candle_core::{CpuStorage, Device, InplaceOp1, Layout, Var};
+use candle_core::{CpuStorage, Device, InplaceOp1, Layout, Storage, Var};
 use gradus::run::Stream;
 
 use crate::{Activation, DecoderConfig, ModelError};
@@ -40,9 +40,23 @@ impl Parameter {
         Ok(self.var.inplace_op1(&Change(Cell::new(Some(change))))?)
     }
 
+    /// Looks at the weight, row by row.
+    pub(crate) fn read<R>(&self, look: impl FnOnce(&[f32]) -> R) -> Result<R, ModelError> {
+        let (storage, layout) = self.var.storage_and_layout();
+        match (&*storage, layout.contiguous_offsets()) {
+            (Storage::Cpu(CpuStorage::F32(values)), Some((start, end))) => {
+                Ok(look(&values[start..end]))
+            }
+            _ => {
+                let reason = format!("parameter {} is not contiguous f32 on a CPU", self.name);
+                Err(candle_core::Error::Msg(reason).into())
+            }
+        }
+    }
+
     /// A copy of the weight, row by row.
     pub fn to_vec(&self) -> Result<Vec<f32>, ModelError> {
-        Ok(self.var.flatten_all()?.to_vec1()?)
+        self.read(<[f32]>::to_vec)
     }
 }
 
@@ -123,7 +137,7 @@ impl Decoder {
     /// A copy that shares nothing, with or without an evaluator head; a head
     /// that was not there is zero.
     pub(crate) fn copy(&self, value_head: bool) -> Result<Self, ModelError> {
-        let config = DecoderConfig { value_head, ..self.config.clone() };
+        let config = DecoderConfig { value_head, ..self.config };
         let mut parameters = Vec::with_capacity(self.parameters.len() + 1);
         for old in &self.parameters[..self.parameters.len() - usize::from(self.config.value_head)] {
             parameters.push(old.copy()?);

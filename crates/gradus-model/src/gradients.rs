@@ -1,17 +1,19 @@
 use crate::batch::{Example, Losses, check};
-use crate::{Decoder, ModelError, composed};
+use crate::fused::{Workspace, loss_and_gradient};
+use crate::{Decoder, ModelError};
 
 /// A flat gradient: one number per weight, at the places that
 /// [`Decoder::parameters`] gives.
 #[derive(Clone, Debug, Default)]
 pub struct Gradients {
     values: Vec<f32>,
+    workspace: Workspace,
 }
 
 impl Gradients {
     /// Zeros for every weight of `decoder`.
     pub fn new(decoder: &Decoder) -> Self {
-        Self { values: vec![0.0; decoder.len()] }
+        Self { values: vec![0.0; decoder.len()], workspace: Workspace::default() }
     }
 
     /// The numbers.
@@ -52,21 +54,127 @@ pub fn gradients(
     into: &mut Gradients,
 ) -> Result<Losses, ModelError> {
     check(decoder, examples)?;
-    let loss = composed::loss(decoder, examples)?;
-    let mut losses = Losses { lm_sum: loss.lm, value_sum: loss.value, ..Losses::default() };
-    for example in examples {
-        losses.lm_weight += example.lm.iter().map(|t| f64::from(t.weight)).sum::<f64>();
-        losses.value_weight += example.values.iter().map(|t| f64::from(t.weight)).sum::<f64>();
+    loss_and_gradient(decoder, examples, &mut into.workspace, &mut into.values)
+}
+
+#[cfg(test)]
+mod tests {
+    use gradus::run::Stream;
+
+    use super::*;
+    use crate::{Activation, DecoderConfig, LmTarget, ValueTarget, composed};
+
+    fn decoder(hidden_act: Activation, hidden_size: usize, heads: usize) -> Decoder {
+        let config = DecoderConfig {
+            vocab_size: 38,
+            hidden_size,
+            num_hidden_layers: 3,
+            num_attention_heads: heads,
+            intermediate_size: 3 * hidden_size,
+            hidden_act,
+            ..DecoderConfig::default()
+        };
+        let decoder = Decoder::new(config, &mut Stream::new(5, &["init"])).unwrap();
+        let mut noise = Stream::new(6, &["noise"]);
+        for parameter in decoder.parameters() {
+            // Norms away from 1 and a value head away from 0, so that every term counts.
+            let noise: Vec<f32> = (0..parameter.len).map(|_| 0.1 * noise.normal() as f32).collect();
+            parameter
+                .update(|weight| weight.iter_mut().zip(noise).for_each(|(w, noise)| *w += noise))
+                .unwrap();
+        }
+        decoder
     }
-    let store = loss.total.backward()?;
-    for parameter in decoder.parameters() {
-        if let Some(gradient) = store.get(&parameter.var) {
-            let gradient: Vec<f32> = gradient.flatten_all()?.to_vec1()?;
-            let place = &mut into.values[parameter.offset..parameter.offset + parameter.len];
-            for (sum, value) in place.iter_mut().zip(gradient) {
-                *sum += value;
+
+    /// Sequences of unlike lengths, with targets at some positions only.
+    fn examples(lengths: &[usize]) -> Vec<Example> {
+        let mut draw = Stream::new(7, &["examples"]);
+        let mut example = |length: usize| {
+            let tokens: Vec<u32> = (0..length).map(|_| draw.below(38) as u32).collect();
+            let lm = (length / 2..length)
+                .map(|position| LmTarget {
+                    position,
+                    token: draw.below(38) as u32,
+                    weight: draw.unit() as f32,
+                })
+                .collect();
+            let values = (length / 3..length)
+                .step_by(3)
+                .map(|position| ValueTarget { position, label: draw.below(2) as f32, weight: 0.5 })
+                .collect();
+            Example { tokens, lm, values }
+        };
+        lengths.iter().map(|&length| example(length)).collect()
+    }
+
+    #[test]
+    fn the_fused_path_has_the_loss_and_gradients_of_the_composition() {
+        for (act, hidden, heads) in [
+            (Activation::GeluTanh, 64, 4),
+            (Activation::Silu, 64, 1),
+            (Activation::GeluTanh, 24, 2),
+            (Activation::Silu, 20, 2),
+        ] {
+            let decoder = decoder(act, hidden, heads);
+            let examples = examples(&[17, 1, 45, 8, 33]);
+            let examples: Vec<&Example> = examples.iter().collect();
+            let mut found = Gradients::new(&decoder);
+            let losses = gradients(&decoder, &examples, &mut found).unwrap();
+
+            let expected = composed::loss(&decoder, &examples).unwrap();
+            assert!((losses.lm_sum / expected.lm - 1.0).abs() < 1e-5);
+            assert!((losses.value_sum / expected.value - 1.0).abs() < 1e-5);
+            let store = expected.total.backward().unwrap();
+            for parameter in decoder.parameters() {
+                let expected = store.get(&parameter.var).unwrap().flatten_all().unwrap();
+                let expected = expected.to_vec1::<f32>().unwrap();
+                let found = &found.values()[parameter.offset..][..parameter.len];
+                let scale = expected.iter().fold(0.0f32, |a, b| a.max(b.abs()));
+                assert!(scale > 1e-3, "no gradient for {}", parameter.name);
+                for (at, (found, expected)) in found.iter().zip(&expected).enumerate() {
+                    let error = (found - expected).abs();
+                    assert!(
+                        error < 2e-5 * (1.0 + scale),
+                        "{hidden} {} [{at}]: {found} {expected}",
+                        parameter.name
+                    );
+                }
             }
         }
     }
-    Ok(losses)
+
+    #[test]
+    fn gradients_add_up_and_buffers_may_be_reused() {
+        let decoder = decoder(Activation::GeluTanh, 64, 4);
+        let examples = examples(&[45, 20, 31]);
+        let mut fresh = Gradients::new(&decoder);
+        gradients(&decoder, &[&examples[1]], &mut fresh).unwrap();
+        let mut used = Gradients::new(&decoder);
+        gradients(&decoder, &[&examples[0], &examples[2]], &mut used).unwrap();
+        used.clear();
+        gradients(&decoder, &[&examples[1]], &mut used).unwrap();
+        assert_eq!(fresh.values(), used.values());
+        let twice: Vec<f32> = fresh.values().iter().map(|value| value + value).collect();
+        let one = fresh.clone();
+        fresh.add(&one);
+        assert_eq!(fresh.values(), twice);
+    }
+
+    #[test]
+    fn what_the_decoder_does_not_have_is_refused_by_example() {
+        let decoder = decoder(Activation::GeluTanh, 8, 2);
+        let refused = |example: Example| {
+            let fine = examples(&[5]).remove(0);
+            let mut into = Gradients::new(&decoder);
+            gradients(&decoder, &[&fine, &example], &mut into).unwrap_err().to_string()
+        };
+        let tokens = |tokens: &[u32]| Example { tokens: tokens.to_vec(), ..Example::default() };
+        assert_eq!(refused(tokens(&[])), "example 1: 0 tokens, expected 1 to 512");
+        assert_eq!(refused(tokens(&[38])), "example 1: token 38 of a vocabulary of 38");
+        let lm = vec![LmTarget { position: 1, token: 0, weight: 1.0 }];
+        assert_eq!(
+            refused(Example { lm, ..tokens(&[3]) }),
+            "example 1: a target at position 1 of 1 tokens"
+        );
+    }
 }

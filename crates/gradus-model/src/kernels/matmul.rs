@@ -1,0 +1,303 @@
+//! Products of small matrices, row-major.
+//!
+//! One inner loop: a block of `ROWS` by `PANEL` sums stays in registers while
+//! it runs along the contracted side in order. So every element is one chain
+//! of fused multiply-adds, whatever the number of rows beside it.
+
+use super::kernel;
+
+/// Columns of a panel of the right side.
+const PANEL: usize = 32;
+/// Rows of the left side that are done at once.
+const ROWS: usize = 8;
+/// Rows of the left side that share a pass over the panels (fits a second-level cache).
+const BLOCK: usize = 64;
+/// Contracted length of one pass of a product with transposed left side.
+const STRIP: usize = 128;
+
+/// The right side of a product, cut into panels of [`PANEL`] columns whose
+/// rows lie one behind the other, padded with zeros.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Panels {
+    data: Vec<f32>,
+    depth: usize,
+    width: usize,
+}
+
+impl Panels {
+    /// Packs `right`, of `depth` rows and `width` columns.
+    pub(crate) fn pack(&mut self, right: &[f32], depth: usize, width: usize) {
+        self.reset(depth, width);
+        for (at, panel) in self.data.chunks_exact_mut(PANEL * depth).enumerate() {
+            let column = at * PANEL;
+            let columns = PANEL.min(width - column);
+            for (to, from) in
+                panel.as_chunks_mut::<PANEL>().0.iter_mut().zip(right.chunks_exact(width))
+            {
+                to[..columns].copy_from_slice(&from[column..column + columns]);
+                to[columns..].fill(0.0);
+            }
+        }
+    }
+
+    /// Packs the transpose of `right`, of `width` rows and `depth` columns.
+    pub(crate) fn pack_transposed(&mut self, right: &[f32], width: usize, depth: usize) {
+        self.reset(depth, width);
+        for (panel, rows) in
+            self.data.chunks_exact_mut(PANEL * depth).zip(right.chunks(PANEL * depth))
+        {
+            if rows.len() < PANEL * depth {
+                panel.fill(0.0);
+            }
+            let (panel, _) = panel.as_chunks_mut::<PANEL>();
+            for (lane, row) in rows.chunks_exact(depth).enumerate() {
+                for (to, &from) in panel.iter_mut().zip(row) {
+                    to[lane] = from;
+                }
+            }
+        }
+    }
+
+    fn reset(&mut self, depth: usize, width: usize) {
+        (self.depth, self.width) = (depth, width);
+        self.data.resize(width.div_ceil(PANEL) * PANEL * depth, 0.0);
+    }
+
+    /// Length of the contracted side.
+    pub(crate) fn depth(&self) -> usize {
+        self.depth
+    }
+
+    /// Columns of the result.
+    pub(crate) fn width(&self) -> usize {
+        self.width
+    }
+}
+
+/// `ROWS` x `16 VECTORS` sums, along `left` and the panel rows in `right`.
+#[inline(always)]
+pub(super) fn block<'a, const VECTORS: usize, const WIDTH: usize>(
+    left: impl Iterator<Item = [f32; ROWS]>,
+    right: impl Iterator<Item = &'a [f32; WIDTH]>,
+    first: usize,
+) -> [[[f32; 16]; VECTORS]; ROWS] {
+    let mut sums = [[[0.0f32; 16]; VECTORS]; ROWS];
+    for (x, y) in left.zip(right) {
+        for row in 0..ROWS {
+            for vector in 0..VECTORS {
+                for lane in 0..16 {
+                    let sum = &mut sums[row][vector][lane];
+                    *sum = x[row].mul_add(y[first + vector * 16 + lane], *sum);
+                }
+            }
+        }
+    }
+    sums
+}
+
+/// Puts or adds a block into `to`, whose rows are `stride` apart and of which
+/// `rows` by `columns` elements exist.
+#[inline(always)]
+pub(super) fn store<const VECTORS: usize>(
+    sums: &[[[f32; 16]; VECTORS]; ROWS],
+    to: &mut [f32],
+    stride: usize,
+    rows: usize,
+    columns: usize,
+    add: bool,
+) {
+    for (row, sums) in sums.iter().enumerate().take(rows) {
+        let to = &mut to[row * stride..];
+        for (vector, sums) in sums.iter().enumerate() {
+            let from = (vector * 16).min(columns);
+            let to = &mut to[from..(from + 16).min(columns)];
+            if let Ok(to) = <&mut [f32; 16]>::try_from(&mut *to) {
+                for lane in 0..16 {
+                    to[lane] = if add { to[lane] + sums[lane] } else { sums[lane] };
+                }
+            } else {
+                for (to, sum) in to.iter_mut().zip(sums) {
+                    *to = if add { *to + sum } else { *sum };
+                }
+            }
+        }
+    }
+}
+
+/// `ROWS` rows of `depth` elements from `start`, read down; past the last row, the last again.
+#[inline(always)]
+pub(super) fn down(
+    left: &[f32],
+    stride: usize,
+    depth: usize,
+    start: usize,
+    rows: usize,
+) -> impl Iterator<Item = [f32; ROWS]> {
+    let rows: [&[f32]; ROWS] =
+        std::array::from_fn(|row| &left[(start + row).min(rows - 1) * stride..][..depth]);
+    (0..depth).map(move |at| std::array::from_fn(|row| rows[row][at]))
+}
+
+kernel! {
+    /// `to = left right`, or `to += left right`; `left` has `right.depth()` columns.
+    pub(crate) fn matmul(left: &[f32], right: &Panels, to: &mut [f32], add: bool) {
+        let (depth, width) = (right.depth, right.width);
+        let rows = left.len() / depth;
+        assert_eq!(left.len(), rows * depth, "left side of a product");
+        assert_eq!(to.len(), rows * width, "result of a product");
+        for block_start in (0..rows).step_by(BLOCK) {
+            let block_end = rows.min(block_start + BLOCK);
+            for (at, panel) in right.data.chunks_exact(PANEL * depth).enumerate() {
+                let column = at * PANEL;
+                let (panel, _) = panel.as_chunks::<PANEL>();
+                for row in (block_start..block_end).step_by(ROWS) {
+                    let left = down(left, depth, depth, row, rows);
+                    let sums = block::<2, PANEL>(left, panel.iter(), 0);
+                    let to = &mut to[row * width + column..];
+                    store(&sums, to, width, ROWS.min(rows - row), width - column, add);
+                }
+            }
+        }
+    }
+}
+
+kernel! {
+    /// `to += left^T right`: the gradient of a weight from `left`, the gradient
+    /// of the outputs (rows, outputs), and `right`, the inputs (rows, inputs).
+    pub(crate) fn matmul_transposed_left(
+        left: &[f32],
+        right: &[f32],
+        outputs: usize,
+        inputs: usize,
+        to: &mut [f32],
+    ) {
+        assert_eq!(left.len() / outputs, right.len() / inputs, "rows of a product");
+        assert_eq!(to.len(), outputs * inputs, "result of a product");
+        for (left, right) in left.chunks(STRIP * outputs).zip(right.chunks(STRIP * inputs)) {
+            for column in (0..inputs).step_by(PANEL) {
+                let columns = PANEL.min(inputs - column);
+                for output in (0..outputs).step_by(ROWS) {
+                    let rows = ROWS.min(outputs - output);
+                    let to = &mut to[output * inputs + column..];
+                    let sums = if columns == PANEL && rows == ROWS {
+                        let left = left.chunks_exact(outputs).map(|row| {
+                            std::array::from_fn(|at| row[output..output + ROWS][at])
+                        });
+                        let right = right
+                            .chunks_exact(inputs)
+                            .filter_map(|row| row[column..].first_chunk::<PANEL>());
+                        block::<2, PANEL>(left, right, 0)
+                    } else {
+                        edge(left, right, outputs, inputs, output, column)
+                    };
+                    store(&sums, to, inputs, rows, columns, true);
+                }
+            }
+        }
+    }
+}
+
+/// The block at the edge of a product with transposed left side, where rows or
+/// columns are missing: the same sums, with copies padded by zeros.
+#[inline(always)]
+fn edge(
+    left: &[f32],
+    right: &[f32],
+    outputs: usize,
+    inputs: usize,
+    output: usize,
+    column: usize,
+) -> [[[f32; 16]; 2]; ROWS] {
+    let mut padded = [[0.0; PANEL]; STRIP];
+    for (to, from) in padded.iter_mut().zip(right.chunks_exact(inputs)) {
+        let from = &from[column..inputs.min(column + PANEL)];
+        to[..from.len()].copy_from_slice(from);
+    }
+    let left = left.chunks_exact(outputs).map(|row| {
+        let row = &row[output..outputs.min(output + ROWS)];
+        std::array::from_fn(|at| row.get(at).copied().unwrap_or(0.0))
+    });
+    block::<2, PANEL>(left, padded.iter(), 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbers(len: usize, seed: u32) -> Vec<f32> {
+        let mut state = seed;
+        (0..len)
+            .map(|_| {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                (state >> 8) as f32 / (1 << 23) as f32 - 1.0
+            })
+            .collect()
+    }
+
+    fn close(found: &[f32], expected: &[f64]) {
+        for (at, (found, expected)) in found.iter().zip(expected).enumerate() {
+            assert!((f64::from(*found) - expected).abs() < 1e-4, "{at}: {found} {expected}");
+        }
+    }
+
+    #[test]
+    fn products_agree_with_the_definition_in_every_size() {
+        for (rows, depth, width) in
+            [(1, 1, 1), (7, 3, 38), (8, 16, 32), (65, 17, 33), (130, 40, 70)]
+        {
+            let left = numbers(rows * depth, 1);
+            let right = numbers(depth * width, 2);
+            let mut expected = vec![0.0; rows * width];
+            for row in 0..rows {
+                for column in 0..width {
+                    expected[row * width + column] = (0..depth)
+                        .map(|at| {
+                            f64::from(left[row * depth + at])
+                                * f64::from(right[at * width + column])
+                        })
+                        .sum();
+                }
+            }
+            let mut panels = Panels::default();
+            panels.pack(&right, depth, width);
+            let mut found = vec![f32::NAN; rows * width];
+            matmul(&left, &panels, &mut found, false);
+            close(&found, &expected);
+
+            let transposed: Vec<f32> =
+                (0..width * depth).map(|at| right[at % depth * width + at / depth]).collect();
+            panels.pack_transposed(&transposed, width, depth);
+            let mut again = found.clone();
+            matmul(&left, &panels, &mut again, true);
+            let twice: Vec<f32> = found.iter().map(|value| value + value).collect();
+            assert_eq!(again, twice);
+
+            // left^T right over `rows`, against the same product of a transposed copy.
+            let right = numbers(rows * width, 3);
+            let turned: Vec<f32> =
+                (0..rows * depth).map(|at| left[at % rows * depth + at / rows]).collect();
+            panels.pack(&right, rows, width);
+            let mut expected = vec![0.0; depth * width];
+            matmul(&turned, &panels, &mut expected, false);
+            let mut found = vec![0.0; depth * width];
+            matmul_transposed_left(&left, &right, depth, width, &mut found);
+            let expected: Vec<f64> = expected.iter().map(|&value| f64::from(value)).collect();
+            close(&found, &expected);
+        }
+    }
+
+    #[test]
+    fn a_row_is_the_same_to_the_bit_in_any_company() {
+        let (depth, width) = (64, 70);
+        let left = numbers(64 * depth, 4);
+        let mut panels = Panels::default();
+        panels.pack(&numbers(depth * width, 5), depth, width);
+        let mut all = vec![0.0; 64 * width];
+        matmul(&left, &panels, &mut all, false);
+        for rows in [1, 2, 7, 63] {
+            let mut some = vec![0.0; rows * width];
+            matmul(&left[depth..(rows + 1) * depth], &panels, &mut some, false);
+            assert_eq!(some, all[width..(rows + 1) * width]);
+        }
+    }
+}
