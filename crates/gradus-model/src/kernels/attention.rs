@@ -7,8 +7,9 @@
 use std::ops::Range;
 
 use super::kernel;
-use super::math::{dot, exp_and_sum, largest};
-use super::matmul::{block, down, store};
+use super::lanes::Lanes;
+use super::math::{dot, exp, largest, sum};
+use super::matmul::{Target, across, block, down};
 
 /// Keys of a panel.
 const PANEL: usize = 16;
@@ -107,9 +108,24 @@ fn pack_transposed(rows: &[f32], stride: usize, columns: usize, length: usize, t
     }
 }
 
+/// Softmax of the first `visible` scores, zeros behind; `row` is whole panels.
+#[inline(always)]
+fn softmax(row: &mut [f32], visible: usize) {
+    row[visible..].fill(f32::NEG_INFINITY);
+    let shift = largest(row);
+    for value in row.iter_mut() {
+        *value = exp(*value - shift);
+    }
+    row[visible..].fill(0.0);
+    let scale = 1.0 / sum(row);
+    for value in row {
+        *value *= scale;
+    }
+}
+
 /// `to = left right^T` for a block of queries and the panels that it may see.
 #[inline(always)]
-fn scores_of_block(
+fn scores_of_block<L: Lanes>(
     left: &[f32],
     left_stride: usize,
     right: &[f32],
@@ -121,16 +137,21 @@ fn scores_of_block(
     let stride = padded(length);
     let seen = length.min(start + ROWS);
     for (at, panel) in right.chunks_exact(PANEL * width).take(seen.div_ceil(PANEL)).enumerate() {
+        let mut target = Target {
+            to: &mut to[start * stride + at * PANEL..],
+            stride,
+            rows: ROWS.min(length - start),
+            columns: PANEL,
+            add: false,
+        };
         let left = down(left, left_stride, width, start, length);
-        let sums = block::<1, PANEL>(left, panel.as_chunks::<PANEL>().0.iter(), 0);
-        let to = &mut to[start * stride + at * PANEL..];
-        store(&sums, to, stride, ROWS.min(length - start), PANEL, false);
+        block::<L, PANEL>(left, panel.as_chunks().0, &mut target);
     }
 }
 
 /// `to = left right` for a block of queries, summed over the keys that it may see.
 #[inline(always)]
-fn mix_of_block(
+fn mix_of_block<L: Lanes>(
     left: &[f32],
     right: &[f32],
     width: usize,
@@ -141,16 +162,21 @@ fn mix_of_block(
 ) {
     let seen = length.min(start + ROWS);
     for (at, panel) in right.chunks_exact(PANEL * length).enumerate() {
+        let mut target = Target {
+            to: &mut to[start * to_stride + at * PANEL..],
+            stride: to_stride,
+            rows: ROWS.min(length - start),
+            columns: width - at * PANEL,
+            add: false,
+        };
         let left = down(left, padded(length), seen, start, length);
-        let sums = block::<1, PANEL>(left, panel.as_chunks::<PANEL>().0.iter(), 0);
-        let to = &mut to[start * to_stride + at * PANEL..];
-        store(&sums, to, to_stride, ROWS.min(length - start), width - at * PANEL, false);
+        block::<L, PANEL>(left, &panel.as_chunks().0[..seen], &mut target);
     }
 }
 
-/// `to = left^T right` for a block of keys, summed over the queries that see it.
+/// `to = left^T right` for a block of keys, summed over the queries from `first` that see it.
 #[inline(always)]
-fn gather_of_block(
+fn gather_of_block<L: Lanes>(
     left: &[f32],
     right: &[f32],
     width: usize,
@@ -163,13 +189,15 @@ fn gather_of_block(
     let from = start.max(first);
     let stride = padded(length);
     for (at, panel) in right.chunks_exact(PANEL * length).enumerate() {
-        let left = left[from * stride..]
-            .chunks_exact(stride)
-            .map(|row| std::array::from_fn(|key| row[start..start + ROWS][key]));
-        let right = panel.as_chunks::<PANEL>().0[from..].iter();
-        let sums = block::<1, PANEL>(left, right, 0);
-        let to = &mut to[start * to_stride + at * PANEL..];
-        store(&sums, to, to_stride, ROWS.min(length - start), width - at * PANEL, false);
+        let mut target = Target {
+            to: &mut to[start * to_stride + at * PANEL..],
+            stride: to_stride,
+            rows: ROWS.min(length - start),
+            columns: width - at * PANEL,
+            add: false,
+        };
+        let left = across(&left[from * stride..], stride, start);
+        block::<L, PANEL>(left, &panel.as_chunks().0[from..], &mut target);
     }
 }
 
@@ -195,22 +223,15 @@ kernel! {
                 pack(&qkv[2 * hidden + at..], 3 * hidden, width, length, &mut scratch.two);
                 for start in (first / ROWS * ROWS..length).step_by(ROWS) {
                     let keys = &scratch.one;
-                    scores_of_block(
+                    scores_of_block::<L>(
                         &qkv[at..], 3 * hidden, keys, width, start, length, probabilities,
                     );
                     let seen = padded(length.min(start + ROWS));
                     for row in start..length.min(start + ROWS) {
-                        let row_scores = &mut probabilities[row * stride..][..seen];
-                        let (visible, beyond) = row_scores.split_at_mut(row + 1);
-                        let shift = largest(visible);
-                        let scale = 1.0 / exp_and_sum(visible, shift);
-                        for value in visible {
-                            *value *= scale;
-                        }
-                        beyond.fill(0.0);
+                        softmax(&mut probabilities[row * stride..][..seen], row + 1);
                     }
                     let values = &scratch.two;
-                    mix_of_block(
+                    mix_of_block::<L>(
                         probabilities, values, width, start, length, &mut output[at..], hidden,
                     );
                 }
@@ -257,7 +278,7 @@ kernel! {
                 pack_transposed(&qkv[2 * hidden + at..], 3 * hidden, width, length, one);
                 pack(&qkv[hidden + at..], 3 * hidden, width, length, two);
                 for start in (first..length).step_by(ROWS) {
-                    scores_of_block(&doutput[at..], hidden, one, width, start, length, scores);
+                    scores_of_block::<L>(&doutput[at..], hidden, one, width, start, length, scores);
                     let seen = padded(length.min(start + ROWS));
                     for row in start..length.min(start + ROWS) {
                         let place = row * stride..row * stride + seen;
@@ -267,16 +288,16 @@ kernel! {
                             *value = probability * (*value - dots[row]);
                         }
                     }
-                    mix_of_block(scores, two, width, start, length, &mut dqkv[at..], 3 * hidden);
+                    mix_of_block::<L>(scores, two, width, start, length, &mut dqkv[at..], 3 * hidden);
                 }
 
                 pack(&qkv[at..], 3 * hidden, width, length, one);
                 pack(&doutput[at..], hidden, width, length, two);
                 for start in (0..length).step_by(ROWS) {
                     let dkeys = &mut dqkv[hidden + at..];
-                    gather_of_block(scores, one, width, start, first, length, dkeys, 3 * hidden);
+                    gather_of_block::<L>(scores, one, width, start, first, length, dkeys, 3 * hidden);
                     let dvalues = &mut dqkv[2 * hidden + at..];
-                    gather_of_block(
+                    gather_of_block::<L>(
                         probabilities, two, width, start, first, length, dvalues, 3 * hidden,
                     );
                 }

@@ -5,6 +5,7 @@
 //! of fused multiply-adds, whatever the number of rows beside it.
 
 use super::kernel;
+use super::lanes::Lanes;
 
 /// Columns of a panel of the right side.
 const PANEL: usize = 32;
@@ -74,51 +75,90 @@ impl Panels {
     }
 }
 
-/// `ROWS` x `16 VECTORS` sums, along `left` and the panel rows in `right`.
+/// Where a block of sums goes.
+pub(super) struct Target<'a> {
+    /// The rows from the block's first element on.
+    pub(super) to: &'a mut [f32],
+    /// Distance of two rows.
+    pub(super) stride: usize,
+    /// How many of the block's rows exist.
+    pub(super) rows: usize,
+    /// How many of the block's columns exist.
+    pub(super) columns: usize,
+    /// Add to what is there.
+    pub(super) add: bool,
+}
+
+/// A block of `ROWS` by `WIDTH` sums of `left(at)` times the panel's rows, in order.
 #[inline(always)]
-pub(super) fn block<'a, const VECTORS: usize, const WIDTH: usize>(
-    left: impl Iterator<Item = [f32; ROWS]>,
-    right: impl Iterator<Item = &'a [f32; WIDTH]>,
-    first: usize,
-) -> [[[f32; 16]; VECTORS]; ROWS] {
-    let mut sums = [[[0.0f32; 16]; VECTORS]; ROWS];
-    for (x, y) in left.zip(right) {
-        for row in 0..ROWS {
-            for vector in 0..VECTORS {
-                for lane in 0..16 {
-                    let sum = &mut sums[row][vector][lane];
-                    *sum = x[row].mul_add(y[first + vector * 16 + lane], *sum);
-                }
+pub(super) fn block<L: Lanes, const WIDTH: usize>(
+    left: impl Fn(usize) -> [f32; ROWS],
+    panel: &[[f32; WIDTH]],
+    target: &mut Target<'_>,
+) {
+    if L::WIDE && WIDTH == 32 {
+        part::<L, 0, 8, 0, 2, WIDTH>(&left, panel, target);
+    } else if L::WIDE {
+        part::<L, 0, 8, 0, 1, WIDTH>(&left, panel, target);
+    } else {
+        part::<L, 0, 4, 0, 1, WIDTH>(&left, panel, target);
+        part::<L, 4, 4, 0, 1, WIDTH>(&left, panel, target);
+        if WIDTH == 32 {
+            part::<L, 0, 4, 1, 1, WIDTH>(&left, panel, target);
+            part::<L, 4, 4, 1, 1, WIDTH>(&left, panel, target);
+        }
+    }
+}
+
+/// `COUNT` rows from `ROW` by `VECTORS` times 16 columns from `16 VECTOR` of a
+/// block: as many sums as stay in registers until they are stored.
+#[inline(always)]
+fn part<
+    L: Lanes,
+    const ROW: usize,
+    const COUNT: usize,
+    const VECTOR: usize,
+    const VECTORS: usize,
+    const WIDTH: usize,
+>(
+    left: &impl Fn(usize) -> [f32; ROWS],
+    panel: &[[f32; WIDTH]],
+    target: &mut Target<'_>,
+) {
+    let mut sums = [[L::splat(0.0); VECTORS]; COUNT];
+    for (at, right) in panel.iter().enumerate() {
+        let left = left(at);
+        let (right, _) = right.as_chunks::<16>();
+        for (row, sums) in sums.iter_mut().enumerate() {
+            let x = L::splat(left[ROW + row]);
+            for (vector, sum) in sums.iter_mut().enumerate() {
+                *sum = x.mul_add(L::load(&right[VECTOR + vector]), *sum);
             }
         }
     }
-    sums
+    for (row, sums) in sums.iter().enumerate() {
+        for (vector, sum) in sums.iter().enumerate() {
+            target.put(ROW + row, (VECTOR + vector) * 16, *sum);
+        }
+    }
 }
 
-/// Puts or adds a block into `to`, whose rows are `stride` apart and of which
-/// `rows` by `columns` elements exist.
-#[inline(always)]
-pub(super) fn store<const VECTORS: usize>(
-    sums: &[[[f32; 16]; VECTORS]; ROWS],
-    to: &mut [f32],
-    stride: usize,
-    rows: usize,
-    columns: usize,
-    add: bool,
-) {
-    for (row, sums) in sums.iter().enumerate().take(rows) {
-        let to = &mut to[row * stride..];
-        for (vector, sums) in sums.iter().enumerate() {
-            let from = (vector * 16).min(columns);
-            let to = &mut to[from..(from + 16).min(columns)];
-            if let Ok(to) = <&mut [f32; 16]>::try_from(&mut *to) {
-                for lane in 0..16 {
-                    to[lane] = if add { to[lane] + sums[lane] } else { sums[lane] };
-                }
-            } else {
-                for (to, sum) in to.iter_mut().zip(sums) {
-                    *to = if add { *to + sum } else { *sum };
-                }
+impl Target<'_> {
+    #[inline(always)]
+    fn put<L: Lanes>(&mut self, row: usize, column: usize, sums: L) {
+        if row >= self.rows || column >= self.columns {
+            return;
+        }
+        let to = &mut self.to[row * self.stride + column..];
+        if column + 16 <= self.columns
+            && let Some(to) = to.first_chunk_mut::<16>()
+        {
+            (if self.add { L::load(to).add(sums) } else { sums }).store(to);
+        } else {
+            let mut copy = [0.0; 16];
+            sums.store(&mut copy);
+            for (to, sum) in to.iter_mut().zip(copy).take(self.columns - column) {
+                *to = if self.add { *to + sum } else { sum };
             }
         }
     }
@@ -132,10 +172,11 @@ pub(super) fn down(
     depth: usize,
     start: usize,
     rows: usize,
-) -> impl Iterator<Item = [f32; ROWS]> {
-    let rows: [&[f32]; ROWS] =
-        std::array::from_fn(|row| &left[(start + row).min(rows - 1) * stride..][..depth]);
-    (0..depth).map(move |at| std::array::from_fn(|row| rows[row][at]))
+) -> impl Fn(usize) -> [f32; ROWS] {
+    let row = |row: usize| &left[(start + row).min(rows - 1) * stride..][..depth];
+    let (a, b, c, d) = (row(0), row(1), row(2), row(3));
+    let (e, f, g, h) = (row(4), row(5), row(6), row(7));
+    move |at| [a[at], b[at], c[at], d[at], e[at], f[at], g[at], h[at]]
 }
 
 kernel! {
@@ -151,10 +192,14 @@ kernel! {
                 let column = at * PANEL;
                 let (panel, _) = panel.as_chunks::<PANEL>();
                 for row in (block_start..block_end).step_by(ROWS) {
-                    let left = down(left, depth, depth, row, rows);
-                    let sums = block::<2, PANEL>(left, panel.iter(), 0);
-                    let to = &mut to[row * width + column..];
-                    store(&sums, to, width, ROWS.min(rows - row), width - column, add);
+                    let mut target = Target {
+                        to: &mut to[row * width + column..],
+                        stride: width,
+                        rows: ROWS.min(rows - row),
+                        columns: width - column,
+                        add,
+                    };
+                    block::<L, PANEL>(down(left, depth, depth, row, rows), panel, &mut target);
                 }
             }
         }
@@ -173,51 +218,46 @@ kernel! {
     ) {
         assert_eq!(left.len() / outputs, right.len() / inputs, "rows of a product");
         assert_eq!(to.len(), outputs * inputs, "result of a product");
+        let mut panel = [[0.0; PANEL]; STRIP];
         for (left, right) in left.chunks(STRIP * outputs).zip(right.chunks(STRIP * inputs)) {
             for column in (0..inputs).step_by(PANEL) {
                 let columns = PANEL.min(inputs - column);
+                for (to, from) in panel.iter_mut().zip(right.chunks_exact(inputs)) {
+                    to[..columns].copy_from_slice(&from[column..column + columns]);
+                }
+                let panel = &panel[..right.len() / inputs];
                 for output in (0..outputs).step_by(ROWS) {
-                    let rows = ROWS.min(outputs - output);
-                    let to = &mut to[output * inputs + column..];
-                    let sums = if columns == PANEL && rows == ROWS {
-                        let left = left.chunks_exact(outputs).map(|row| {
-                            std::array::from_fn(|at| row[output..output + ROWS][at])
-                        });
-                        let right = right
-                            .chunks_exact(inputs)
-                            .filter_map(|row| row[column..].first_chunk::<PANEL>());
-                        block::<2, PANEL>(left, right, 0)
-                    } else {
-                        edge(left, right, outputs, inputs, output, column)
+                    let mut target = Target {
+                        to: &mut to[output * inputs + column..],
+                        stride: inputs,
+                        rows: ROWS.min(outputs - output),
+                        columns,
+                        add: true,
                     };
-                    store(&sums, to, inputs, rows, columns, true);
+                    if target.rows == ROWS {
+                        block::<L, PANEL>(across(left, outputs, output), panel, &mut target);
+                    } else {
+                        let left = |at: usize| {
+                            let row = &left[at * outputs + output..(at + 1) * outputs];
+                            let mut padded = [0.0; ROWS];
+                            padded[..row.len()].copy_from_slice(row);
+                            padded
+                        };
+                        block::<L, PANEL>(left, panel, &mut target);
+                    }
                 }
             }
         }
     }
 }
 
-/// The block at the edge of a product with transposed left side, where rows or
-/// columns are missing: the same sums, with copies padded by zeros.
+/// `ROWS` columns of `left` from `start`, read across.
 #[inline(always)]
-fn edge(
-    left: &[f32],
-    right: &[f32],
-    outputs: usize,
-    inputs: usize,
-    output: usize,
-    column: usize,
-) -> [[[f32; 16]; 2]; ROWS] {
-    let mut padded = [[0.0; PANEL]; STRIP];
-    for (to, from) in padded.iter_mut().zip(right.chunks_exact(inputs)) {
-        let from = &from[column..inputs.min(column + PANEL)];
-        to[..from.len()].copy_from_slice(from);
+pub(super) fn across(left: &[f32], stride: usize, start: usize) -> impl Fn(usize) -> [f32; ROWS] {
+    move |at| {
+        let row = &left[at * stride + start..][..ROWS];
+        [row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7]]
     }
-    let left = left.chunks_exact(outputs).map(|row| {
-        let row = &row[output..outputs.min(output + ROWS)];
-        std::array::from_fn(|at| row.get(at).copied().unwrap_or(0.0))
-    });
-    block::<2, PANEL>(left, padded.iter(), 0)
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@
 
 mod activation;
 mod attention;
+mod lanes;
 mod loss;
 mod math;
 mod matmul;
@@ -27,6 +28,7 @@ pub(crate) use norm::{rms_norm, rms_norm_backward};
 pub(crate) use rope::{Rotary, rotate};
 
 /// Compiles a function once per instruction set and dispatches at run time.
+/// In the body, `L` is the type of sixteen lanes.
 macro_rules! kernel {
     (
         $(#[$meta:meta])*
@@ -35,17 +37,17 @@ macro_rules! kernel {
         $(#[$meta])*
         $visibility fn $name($($argument: $kind),*) {
             #[inline(always)]
-            fn portable($($argument: $kind),*) $body
+            fn portable<L: $crate::kernels::lanes::Lanes>($($argument: $kind),*) $body
 
             #[cfg(target_arch = "x86_64")]
             {
                 #[target_feature(enable = "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma")]
                 fn avx512($($argument: $kind),*) {
-                    portable($($argument),*);
+                    portable::<$crate::kernels::lanes::Avx512>($($argument),*);
                 }
                 #[target_feature(enable = "avx2,fma")]
                 fn avx2($($argument: $kind),*) {
-                    portable($($argument),*);
+                    portable::<$crate::kernels::lanes::Avx2>($($argument),*);
                 }
                 #[expect(unsafe_code, reason = "the instruction set is checked on the line before")]
                 match $crate::kernels::instructions() {
@@ -56,7 +58,7 @@ macro_rules! kernel {
                     $crate::kernels::Instructions::Baseline => {}
                 }
             }
-            portable($($argument),*);
+            portable::<$crate::kernels::lanes::Portable>($($argument),*);
         }
     };
 }

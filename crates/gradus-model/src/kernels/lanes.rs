@@ -1,0 +1,143 @@
+//! Sixteen numbers at once, for the products: there the sums must stay in
+//! registers, which plain loops do not promise. Everything else is plain loops.
+
+#[cfg(target_arch = "x86_64")]
+use std::arch::x86_64 as arch;
+
+/// Sixteen numbers.
+pub(super) trait Lanes: Copy {
+    /// Is there room for 16 of these in registers, beside what a product needs.
+    const WIDE: bool;
+    fn splat(x: f32) -> Self;
+    fn load(from: &[f32; 16]) -> Self;
+    fn store(self, to: &mut [f32; 16]);
+    fn add(self, other: Self) -> Self;
+    /// `self factor + sum` with one rounding.
+    fn mul_add(self, factor: Self, sum: Self) -> Self;
+}
+
+/// Lanes for every processor.
+#[derive(Clone, Copy)]
+pub(super) struct Portable([f32; 16]);
+
+impl Lanes for Portable {
+    const WIDE: bool = false;
+
+    #[inline(always)]
+    fn splat(x: f32) -> Self {
+        Self([x; 16])
+    }
+
+    #[inline(always)]
+    fn load(from: &[f32; 16]) -> Self {
+        Self(*from)
+    }
+
+    #[inline(always)]
+    fn store(self, to: &mut [f32; 16]) {
+        *to = self.0;
+    }
+
+    #[inline(always)]
+    fn add(mut self, other: Self) -> Self {
+        for lane in 0..16 {
+            self.0[lane] += other.0[lane];
+        }
+        self
+    }
+
+    #[inline(always)]
+    fn mul_add(mut self, factor: Self, sum: Self) -> Self {
+        for lane in 0..16 {
+            self.0[lane] = self.0[lane].mul_add(factor.0[lane], sum.0[lane]);
+        }
+        self
+    }
+}
+
+/// One register of AVX-512.
+#[cfg(target_arch = "x86_64")]
+#[derive(Clone, Copy)]
+pub(super) struct Avx512(arch::__m512);
+
+#[cfg(target_arch = "x86_64")]
+#[expect(unsafe_code, reason = "named only by kernels that are compiled for AVX-512")]
+// SAFETY, of every block: `kernel!` uses this type only where the processor has
+// AVX-512, and the arrays are as long as a register.
+impl Lanes for Avx512 {
+    const WIDE: bool = true;
+
+    #[inline(always)]
+    fn splat(x: f32) -> Self {
+        Self(unsafe { arch::_mm512_set1_ps(x) })
+    }
+
+    #[inline(always)]
+    fn load(from: &[f32; 16]) -> Self {
+        Self(unsafe { arch::_mm512_loadu_ps(from.as_ptr()) })
+    }
+
+    #[inline(always)]
+    fn store(self, to: &mut [f32; 16]) {
+        unsafe { arch::_mm512_storeu_ps(to.as_mut_ptr(), self.0) }
+    }
+
+    #[inline(always)]
+    fn add(self, other: Self) -> Self {
+        Self(unsafe { arch::_mm512_add_ps(self.0, other.0) })
+    }
+
+    #[inline(always)]
+    fn mul_add(self, factor: Self, sum: Self) -> Self {
+        Self(unsafe { arch::_mm512_fmadd_ps(self.0, factor.0, sum.0) })
+    }
+}
+
+/// Two registers of AVX2.
+#[cfg(target_arch = "x86_64")]
+#[derive(Clone, Copy)]
+pub(super) struct Avx2(arch::__m256, arch::__m256);
+
+#[cfg(target_arch = "x86_64")]
+#[expect(unsafe_code, reason = "named only by kernels that are compiled for AVX2 with FMA")]
+// SAFETY, of every block: `kernel!` uses this type only where the processor has
+// AVX2 and FMA, and the arrays are as long as two registers.
+impl Lanes for Avx2 {
+    const WIDE: bool = false;
+
+    #[inline(always)]
+    fn splat(x: f32) -> Self {
+        let x = unsafe { arch::_mm256_set1_ps(x) };
+        Self(x, x)
+    }
+
+    #[inline(always)]
+    fn load(from: &[f32; 16]) -> Self {
+        unsafe {
+            Self(arch::_mm256_loadu_ps(from.as_ptr()), arch::_mm256_loadu_ps(from[8..].as_ptr()))
+        }
+    }
+
+    #[inline(always)]
+    fn store(self, to: &mut [f32; 16]) {
+        unsafe {
+            arch::_mm256_storeu_ps(to.as_mut_ptr(), self.0);
+            arch::_mm256_storeu_ps(to[8..].as_mut_ptr(), self.1);
+        }
+    }
+
+    #[inline(always)]
+    fn add(self, other: Self) -> Self {
+        unsafe { Self(arch::_mm256_add_ps(self.0, other.0), arch::_mm256_add_ps(self.1, other.1)) }
+    }
+
+    #[inline(always)]
+    fn mul_add(self, factor: Self, sum: Self) -> Self {
+        unsafe {
+            Self(
+                arch::_mm256_fmadd_ps(self.0, factor.0, sum.0),
+                arch::_mm256_fmadd_ps(self.1, factor.1, sum.1),
+            )
+        }
+    }
+}
