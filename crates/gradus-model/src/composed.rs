@@ -7,19 +7,39 @@
 
 use candle_core::{D, Device, Result, Tensor};
 
+use crate::batch::check;
 use crate::decoder::part;
-use crate::{Activation, Decoder, Example};
+use crate::{Activation, Decoder, Example, ModelError};
 
-/// Sum of weighted losses of a micro-batch, as a scalar that can be differentiated.
-pub(crate) struct Loss {
-    /// Language and evaluator part together.
-    pub(crate) total: Tensor,
-    pub(crate) lm: f64,
-    pub(crate) value: f64,
+/// The weighted loss of a micro-batch, and its parts.
+#[derive(Clone, Debug)]
+pub struct ComposedLoss {
+    /// Language and evaluator part together, to be differentiated.
+    pub total: Tensor,
+    /// Sum of weight times cross-entropy over language targets.
+    pub lm: f64,
+    /// Sum of weight times binary cross-entropy over evaluator targets.
+    pub value: f64,
 }
 
-/// The final norm's output for right-padded sequences: shape (batch, longest, hidden).
-pub(crate) fn hidden(decoder: &Decoder, sequences: &[&[u32]]) -> Result<Tensor> {
+impl Decoder {
+    /// The final norm's output for sequences padded on the right, shape (sequences,
+    /// longest, hidden): a candle tensor, for losses that [`crate::gradients`] has not.
+    pub fn composed_states(&self, sequences: &[&[u32]]) -> std::result::Result<Tensor, ModelError> {
+        Ok(states(self, sequences)?)
+    }
+
+    /// The loss that [`crate::gradients`] differentiates, as a candle tensor.
+    pub fn composed_loss(
+        &self,
+        examples: &[&Example],
+    ) -> std::result::Result<ComposedLoss, ModelError> {
+        check(self, examples)?;
+        Ok(loss(self, examples)?)
+    }
+}
+
+fn states(decoder: &Decoder, sequences: &[&[u32]]) -> Result<Tensor> {
     let config = decoder.config();
     let (batch, d) = (sequences.len(), config.hidden_size);
     let longest = sequences.iter().map(|tokens| tokens.len()).max().unwrap_or(0);
@@ -69,10 +89,9 @@ pub(crate) fn hidden(decoder: &Decoder, sequences: &[&[u32]]) -> Result<Tensor> 
     rms_norm(&x, &decoder.final_norm().var, config.rms_norm_eps)?.reshape((batch, longest, d))
 }
 
-/// The weighted loss of `examples`.
-pub(crate) fn loss(decoder: &Decoder, examples: &[&Example]) -> Result<Loss> {
+fn loss(decoder: &Decoder, examples: &[&Example]) -> Result<ComposedLoss> {
     let sequences: Vec<&[u32]> = examples.iter().map(|example| example.tokens.as_slice()).collect();
-    let hidden = hidden(decoder, &sequences)?;
+    let hidden = states(decoder, &sequences)?;
     let (batch, longest, d) = hidden.dims3()?;
     let hidden = hidden.reshape((batch * longest, d))?;
     let mut total = Tensor::new(0f32, &Device::Cpu)?;
@@ -115,7 +134,7 @@ pub(crate) fn loss(decoder: &Decoder, examples: &[&Example]) -> Result<Loss> {
         value = f64::from(sum.to_scalar::<f32>()?);
         total = (total + sum)?;
     }
-    Ok(Loss { total, lm, value })
+    Ok(ComposedLoss { total, lm, value })
 }
 
 fn unzip3<A, B, C>(items: impl Iterator<Item = (A, B, C)>) -> (Vec<A>, Vec<B>, Vec<C>) {

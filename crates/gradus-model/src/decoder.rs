@@ -43,15 +43,13 @@ impl Parameter {
     /// Looks at the weight, row by row.
     pub(crate) fn read<R>(&self, look: impl FnOnce(&[f32]) -> R) -> Result<R, ModelError> {
         let (storage, layout) = self.var.storage_and_layout();
-        match (&*storage, layout.contiguous_offsets()) {
-            (Storage::Cpu(CpuStorage::F32(values)), Some((start, end))) => {
-                Ok(look(&values[start..end]))
-            }
-            _ => {
-                let reason = format!("parameter {} is not contiguous f32 on a CPU", self.name);
-                Err(candle_core::Error::Msg(reason).into())
-            }
+        if let Storage::Cpu(CpuStorage::F32(values)) = &*storage
+            && let Some((start, end)) = layout.contiguous_offsets()
+        {
+            return Ok(look(&values[start..end]));
         }
+        let reason = format!("parameter {} is not contiguous f32 on a CPU", self.name);
+        Err(candle_core::Error::Msg(reason).into())
     }
 
     /// A copy of the weight, row by row.

@@ -10,13 +10,12 @@ use std::ops::Range;
 use crate::batch::{Example, Losses};
 use crate::decoder::part;
 use crate::kernels::{self, Attention, AttentionScratch, Rotary};
-use crate::packed::{PackedLayer, PackedWeights};
-use crate::{Activation, Decoder, ModelError};
+use crate::packed::PackedWeights;
+use crate::{Activation, Decoder, DecoderConfig};
 
 /// Buffers of a micro-batch, kept from one to the next.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Workspace {
-    weights: PackedWeights,
     rotary: Rotary,
     layers: Vec<Kept>,
     last: Vec<f32>,
@@ -53,116 +52,145 @@ struct Scratch {
     attention: AttentionScratch,
 }
 
-/// The rows of a micro-batch.
-struct Rows {
+/// Sequences, one behind the other.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Rows {
     tokens: Vec<u32>,
     positions: Vec<u32>,
     sequences: Vec<Range<usize>>,
-    /// Rows with a target, ascending.
-    supervised: Vec<usize>,
-    /// Per sequence, the first position with a target.
+    /// Rows whose final state is needed.
+    needed: Vec<usize>,
+    /// Per sequence, the first position whose final state is needed.
     first: Vec<usize>,
-    /// Index into `supervised`, token and weight of each language target.
-    lm: Vec<(usize, u32, f32)>,
-    /// Index into `supervised`, label and weight of each evaluator target.
-    values: Vec<(usize, f32, f32)>,
 }
 
 impl Rows {
-    fn new(examples: &[&Example]) -> Self {
-        let mut rows = Self {
-            tokens: Vec::new(),
-            positions: Vec::new(),
-            sequences: Vec::new(),
-            supervised: Vec::new(),
-            first: Vec::new(),
-            lm: Vec::new(),
-            values: Vec::new(),
-        };
-        for example in examples {
-            let start = rows.tokens.len();
-            let before = rows.supervised.len();
-            rows.tokens.extend(&example.tokens);
-            rows.positions.extend(0..example.tokens.len() as u32);
-            rows.sequences.push(start..rows.tokens.len());
-            let lm = example.lm.iter().map(|target| target.position);
-            let values = example.values.iter().map(|target| target.position);
-            let mut at: Vec<usize> = lm.chain(values).collect();
-            at.sort_unstable();
-            at.dedup();
-            rows.first.push(at.first().copied().unwrap_or(example.tokens.len()));
-            let index = |position| before + at.partition_point(|&other| other < position);
-            rows.lm.extend(example.lm.iter().map(|t| (index(t.position), t.token, t.weight)));
-            rows.values
-                .extend(example.values.iter().map(|t| (index(t.position), t.label, t.weight)));
-            rows.supervised.extend(at.into_iter().map(|position| start + position));
-        }
-        rows
+    /// Adds a sequence of which the final states at `needed` are needed.
+    pub(crate) fn push(&mut self, tokens: &[u32], needed: &[usize]) {
+        let start = self.tokens.len();
+        self.tokens.extend(tokens);
+        self.positions.extend(0..tokens.len() as u32);
+        self.sequences.push(start..self.tokens.len());
+        self.first.push(needed.iter().min().copied().unwrap_or(tokens.len()));
+        self.needed.extend(needed.iter().map(|position| start + position));
+    }
+
+    /// The rows of the sequence at `index`.
+    pub(crate) fn sequence(&self, index: usize) -> Range<usize> {
+        self.sequences[index].clone()
+    }
+}
+
+/// Targets, each with its index among the needed rows.
+#[derive(Default)]
+struct Targets {
+    /// Index, token and weight of each language target.
+    lm: Vec<(usize, u32, f32)>,
+    /// Index, label and weight of each evaluator target.
+    values: Vec<(usize, f32, f32)>,
+}
+
+fn collect(examples: &[&Example]) -> (Rows, Targets) {
+    let (mut rows, mut targets) = (Rows::default(), Targets::default());
+    for example in examples {
+        let before = rows.needed.len();
+        let lm = example.lm.iter().map(|target| target.position);
+        let values = example.values.iter().map(|target| target.position);
+        let mut needed: Vec<usize> = lm.chain(values).collect();
+        needed.sort_unstable();
+        needed.dedup();
+        let index = |position| before + needed.partition_point(|&other| other < position);
+        targets.lm.extend(example.lm.iter().map(|t| (index(t.position), t.token, t.weight)));
+        targets
+            .values
+            .extend(example.values.iter().map(|t| (index(t.position), t.label, t.weight)));
+        rows.push(&example.tokens, &needed);
+    }
+    (rows, targets)
+}
+
+/// Final states, normed, of the needed rows of `rows`: (needed, hidden).
+pub(crate) fn states<'a>(
+    config: &DecoderConfig,
+    weights: &PackedWeights,
+    rows: &Rows,
+    workspace: &'a mut Workspace,
+) -> &'a [f32] {
+    let longest = rows.sequences.iter().map(Range::len).max().unwrap_or(0);
+    workspace.rotary.cover(config.head_size(), config.rope_theta, longest);
+    workspace.layers.resize_with(config.num_hidden_layers, Kept::default);
+    let mut pass = Forward { config, weights, rows, workspace };
+    pass.embed();
+    for layer in 0..config.num_hidden_layers {
+        pass.layer(layer);
+    }
+    let Workspace { last, scratch, .. } = workspace;
+    let normed = sized(&mut scratch.normed, last.len());
+    let inverse = sized(&mut scratch.inverse, rows.needed.len());
+    kernels::rms_norm(last, &weights.final_norm, config.rms_norm_eps, normed, inverse);
+    normed
+}
+
+impl Workspace {
+    /// Rotated queries and keys, and values, of a layer in the last forward pass.
+    pub(crate) fn qkv(&self, layer: usize) -> &[f32] {
+        &self.layers[layer].qkv
     }
 }
 
 /// Adds the gradient of the weighted loss of `examples` to `gradient`.
 pub(crate) fn loss_and_gradient(
     decoder: &Decoder,
+    weights: &PackedWeights,
     examples: &[&Example],
     workspace: &mut Workspace,
     gradient: &mut [f32],
-) -> Result<Losses, ModelError> {
-    let config = decoder.config();
-    let rows = Rows::new(examples);
-    if rows.supervised.is_empty() {
-        return Ok(Losses::default());
+) -> Losses {
+    let (rows, targets) = collect(examples);
+    if rows.needed.is_empty() {
+        return Losses::default();
     }
-    let longest = rows.sequences.iter().map(Range::len).max().unwrap_or(0);
-    workspace.weights.fill(decoder, true)?;
-    workspace.rotary.cover(config.head_size(), config.rope_theta, longest);
-    workspace.layers.resize_with(config.num_hidden_layers, Kept::default);
-    let mut pass = Pass { decoder, rows: &rows, workspace, gradient };
+    states(decoder.config(), weights, &rows, workspace);
+    let mut pass = Backward { decoder, weights, rows: &rows, workspace, gradient };
+    let losses = pass.heads(&targets);
+    for layer in (0..decoder.config().num_hidden_layers).rev() {
+        pass.layer(layer);
+    }
     pass.embed();
-    for layer in 0..config.num_hidden_layers {
-        pass.layer_forward(layer);
-    }
-    let losses = pass.heads();
-    for layer in (0..config.num_hidden_layers).rev() {
-        pass.layer_backward(layer);
-    }
-    pass.embed_backward();
-    Ok(losses)
+    losses
 }
 
-struct Pass<'a> {
+struct Forward<'a> {
+    config: &'a DecoderConfig,
+    weights: &'a PackedWeights,
+    rows: &'a Rows,
+    workspace: &'a mut Workspace,
+}
+
+struct Backward<'a> {
     decoder: &'a Decoder,
+    weights: &'a PackedWeights,
     rows: &'a Rows,
     workspace: &'a mut Workspace,
     gradient: &'a mut [f32],
 }
 
-impl Pass<'_> {
+impl Forward<'_> {
     fn embed(&mut self) {
-        let d = self.decoder.config().hidden_size;
-        let Workspace { weights, layers, .. } = &mut *self.workspace;
+        let d = self.config.hidden_size;
+        let layers = &mut self.workspace.layers;
         let x = sized(&mut layers[0].input, self.rows.tokens.len() * d);
         for (x, &token) in x.chunks_exact_mut(d).zip(&self.rows.tokens) {
-            x.copy_from_slice(&weights.embedding[token as usize * d..][..d]);
+            x.copy_from_slice(&self.weights.embedding[token as usize * d..][..d]);
         }
     }
 
-    fn embed_backward(&mut self) {
-        let d = self.decoder.config().hidden_size;
-        let gradient = &mut self.gradient[place(self.decoder.embedding())];
-        for (dx, &token) in self.workspace.scratch.d_x.chunks_exact(d).zip(&self.rows.tokens) {
-            for (sum, dx) in gradient[token as usize * d..][..d].iter_mut().zip(dx) {
-                *sum += dx;
-            }
-        }
-    }
-
-    fn layer_forward(&mut self, layer: usize) {
-        let config = self.decoder.config();
+    fn layer(&mut self, layer: usize) {
+        let config = self.config;
         let (d, eps) = (config.hidden_size, config.rms_norm_eps);
         let last = layer + 1 == config.num_hidden_layers;
-        let Workspace { weights, rotary, layers, last: output, scratch } = &mut *self.workspace;
-        let weights = &weights.layers[layer];
+        let Workspace { rotary, layers, last: output, scratch } = &mut *self.workspace;
+        let weights = &self.weights.layers[layer];
         let (kept, next) = layers[layer..].split_at_mut(1);
         let kept = &mut kept[0];
         let next = next.first_mut().map_or(output, |next| &mut next.input);
@@ -188,8 +216,8 @@ impl Pass<'_> {
         attention.forward(qkv, probabilities, attended, &mut scratch.attention);
 
         let attended = if last {
-            gather(&kept.input, d, &self.rows.supervised, &mut kept.middle);
-            gather(attended, d, &self.rows.supervised, &mut scratch.selected);
+            gather(&kept.input, d, &self.rows.needed, &mut kept.middle);
+            gather(attended, d, &self.rows.needed, &mut scratch.selected);
             &scratch.selected
         } else {
             kept.middle.clone_from(&kept.input);
@@ -211,32 +239,43 @@ impl Pass<'_> {
         next.clone_from(&kept.middle);
         kernels::matmul(activated, &weights.mlp_out.forward, next, true);
     }
+}
+
+impl Backward<'_> {
+    fn embed(&mut self) {
+        let d = self.decoder.config().hidden_size;
+        let gradient = &mut self.gradient[place(self.decoder.embedding())];
+        for (dx, &token) in self.workspace.scratch.d_x.chunks_exact(d).zip(&self.rows.tokens) {
+            for (sum, dx) in gradient[token as usize * d..][..d].iter_mut().zip(dx) {
+                *sum += dx;
+            }
+        }
+    }
 
     /// Losses of both heads; leaves the gradient of the last layer's output in `d_x`.
-    fn heads(&mut self) -> Losses {
+    fn heads(&mut self, targets: &Targets) -> Losses {
         let config = self.decoder.config();
         let (d, vocabulary) = (config.hidden_size, config.vocab_size);
-        let Workspace { weights, last, scratch, .. } = &mut *self.workspace;
-        let rows = self.rows.supervised.len();
-        let normed = sized(&mut scratch.normed, rows * d);
-        let inverse = sized(&mut scratch.inverse, rows);
-        kernels::rms_norm(last, &weights.final_norm, config.rms_norm_eps, normed, inverse);
+        let weights = self.weights;
+        let Workspace { last, scratch, .. } = &mut *self.workspace;
+        let rows = self.rows.needed.len();
+        let (normed, inverse) = (&scratch.normed, &scratch.inverse);
         let d_normed = sized(&mut scratch.d_normed, rows * d);
         d_normed.fill(0.0);
         let mut losses = Losses::default();
 
-        if !self.rows.lm.is_empty() {
-            let count = self.rows.lm.len();
-            let at: Vec<usize> = self.rows.lm.iter().map(|target| target.0).collect();
-            let targets: Vec<(u32, f32)> =
-                self.rows.lm.iter().map(|&(_, token, weight)| (token, weight)).collect();
+        if !targets.lm.is_empty() {
+            let count = targets.lm.len();
+            let at: Vec<usize> = targets.lm.iter().map(|target| target.0).collect();
+            let tokens: Vec<(u32, f32)> =
+                targets.lm.iter().map(|&(_, token, weight)| (token, weight)).collect();
             gather(normed, d, &at, &mut scratch.selected);
             let logits = sized(&mut scratch.d_inner, count * vocabulary);
             kernels::matmul(&scratch.selected, &weights.lm_head.forward, logits, false);
             let each = sized(&mut scratch.row, count);
-            kernels::cross_entropy(logits, vocabulary, &targets, each);
+            kernels::cross_entropy(logits, vocabulary, &tokens, each);
             losses.lm_sum = each.iter().map(|&loss| f64::from(loss)).sum();
-            losses.lm_weight = targets.iter().map(|target| f64::from(target.1)).sum();
+            losses.lm_weight = tokens.iter().map(|target| f64::from(target.1)).sum();
             let gradient = &mut self.gradient[place(self.decoder.lm_head())];
             kernels::matmul_transposed_left(logits, &scratch.selected, vocabulary, d, gradient);
             let d_selected = sized(&mut scratch.spread, count * d);
@@ -246,7 +285,7 @@ impl Pass<'_> {
 
         if let Some(head) = self.decoder.value_head() {
             let gradient = &mut self.gradient[place(head)];
-            for &(at, label, weight) in &self.rows.values {
+            for &(at, label, weight) in &targets.values {
                 let hidden = &normed[at * d..][..d];
                 let z: f64 = std::iter::zip(hidden, &weights.value_head)
                     .map(|(&h, &w)| f64::from(h) * f64::from(w))
@@ -281,7 +320,7 @@ impl Pass<'_> {
     }
 
     /// Turns the gradient of a layer's output in `d_x` into that of its input.
-    fn layer_backward(&mut self, layer: usize) {
+    fn layer(&mut self, layer: usize) {
         let config = self.decoder.config();
         let (d, eps) = (config.hidden_size, config.rms_norm_eps);
         let (inner_size, packed) = (config.intermediate_size, config.packed_intermediate_size());
@@ -294,8 +333,8 @@ impl Pass<'_> {
             sequences: &self.rows.sequences,
             first,
         };
-        let Workspace { weights, rotary, layers, scratch, .. } = &mut *self.workspace;
-        let weights: &PackedLayer = &weights.layers[layer];
+        let Workspace { rotary, layers, scratch, .. } = &mut *self.workspace;
+        let weights = &self.weights.layers[layer];
         let kept = &layers[layer];
         let parameter = |part| place(self.decoder.layer(layer, part));
 
@@ -336,7 +375,7 @@ impl Pass<'_> {
 
         // Attention
         let attended = if last {
-            gather(&kept.attended, d, &self.rows.supervised, &mut scratch.selected);
+            gather(&kept.attended, d, &self.rows.needed, &mut scratch.selected);
             &scratch.selected
         } else {
             &kept.attended
@@ -350,7 +389,7 @@ impl Pass<'_> {
             for buffer in [&mut scratch.d_x, &mut scratch.d_attended] {
                 let spread = sized(&mut scratch.spread, rows * d);
                 spread.fill(0.0);
-                scatter_add(buffer, d, &self.rows.supervised, spread);
+                scatter_add(buffer, d, &self.rows.needed, spread);
                 std::mem::swap(buffer, &mut scratch.spread);
             }
         }

@@ -1,5 +1,6 @@
 use crate::batch::{Example, Losses, check};
 use crate::fused::{Workspace, loss_and_gradient};
+use crate::packed::PackedWeights;
 use crate::{Decoder, ModelError};
 
 /// A flat gradient: one number per weight, at the places that
@@ -7,13 +8,14 @@ use crate::{Decoder, ModelError};
 #[derive(Clone, Debug, Default)]
 pub struct Gradients {
     values: Vec<f32>,
+    weights: PackedWeights,
     workspace: Workspace,
 }
 
 impl Gradients {
     /// Zeros for every weight of `decoder`.
     pub fn new(decoder: &Decoder) -> Self {
-        Self { values: vec![0.0; decoder.len()], workspace: Workspace::default() }
+        Self { values: vec![0.0; decoder.len()], ..Self::default() }
     }
 
     /// The numbers.
@@ -54,7 +56,9 @@ pub fn gradients(
     into: &mut Gradients,
 ) -> Result<Losses, ModelError> {
     check(decoder, examples)?;
-    loss_and_gradient(decoder, examples, &mut into.workspace, &mut into.values)
+    let Gradients { values, weights, workspace } = into;
+    weights.fill(decoder, true)?;
+    Ok(loss_and_gradient(decoder, weights, examples, workspace, values))
 }
 
 #[cfg(test)]
@@ -62,7 +66,7 @@ mod tests {
     use gradus::run::Stream;
 
     use super::*;
-    use crate::{Activation, DecoderConfig, LmTarget, ValueTarget, composed};
+    use crate::{Activation, DecoderConfig, LmTarget, ValueTarget};
 
     fn decoder(hidden_act: Activation, hidden_size: usize, heads: usize) -> Decoder {
         let config = DecoderConfig {
@@ -121,7 +125,7 @@ mod tests {
             let mut found = Gradients::new(&decoder);
             let losses = gradients(&decoder, &examples, &mut found).unwrap();
 
-            let expected = composed::loss(&decoder, &examples).unwrap();
+            let expected = decoder.composed_loss(&examples).unwrap();
             assert!((losses.lm_sum / expected.lm - 1.0).abs() < 1e-5);
             assert!((losses.value_sum / expected.value - 1.0).abs() < 1e-5);
             let store = expected.total.backward().unwrap();

@@ -22,9 +22,12 @@ mod checkpoint;
 mod composed;
 mod config;
 mod decoder;
+mod decoding;
 mod error;
 mod fused;
 mod generate;
+#[cfg(test)]
+mod generate_tests;
 mod gradients;
 mod judgement;
 mod kernels;
@@ -37,6 +40,7 @@ mod tokenizer;
 
 pub use allocator::tune_allocator;
 pub use batch::{Example, LmTarget, Losses, ValueTarget};
+pub use composed::ComposedLoss;
 pub use config::{Activation, DecoderConfig};
 pub use decoder::{Decoder, Parameter};
 pub use error::ModelError;

@@ -1,7 +1,22 @@
-use gradus::lm::{Continuation, Judged, LmError, LogProb, Reward, RowError, Sink};
+use std::ops::ControlFlow;
 
+use gradus::lm::{Continuation, Judged, Key, LmError, LogProb, Reward, RowError, Sink};
+use rayon::prelude::*;
+
+use crate::LocalModel;
+use crate::fused::{Rows, Workspace, states};
 use crate::judgement::judgement;
-use crate::{LocalModel, composed};
+use crate::kernels;
+use crate::packed::PackedWeights;
+
+/// Rows that are scored together on a thread.
+const BATCH: usize = 16;
+
+/// Tokens with the positions at which the model is read.
+struct Asked {
+    tokens: Vec<u32>,
+    positions: Vec<usize>,
+}
 
 impl LogProb for LocalModel {
     fn log_prob(
@@ -9,71 +24,115 @@ impl LogProb for LocalModel {
         continuations: &[Continuation],
         sink: &mut Sink<'_, Vec<f32>>,
     ) -> Result<(), LmError> {
-        for asked in continuations {
-            let tokens = self.prompt_tokens(&asked.prompt).and_then(|prompt| {
-                let text = self.tokenizer.encode(&asked.text).map_err(|error| error.to_string())?;
-                Ok((prompt, text))
-            });
-            let row = match tokens {
-                Ok((prompt, text)) => {
-                    let all = [prompt.clone(), text.clone()].concat();
-                    let scores = || {
-                        let hidden = composed::hidden(&self.decoder, &[&all])?.squeeze(0)?;
-                        let logits =
-                            hidden.matmul(&self.decoder.lm_head().var.t()?)?.to_vec2::<f32>()?;
-                        Ok(text
-                            .iter()
-                            .zip(&logits[prompt.len() - 1..])
-                            .map(|(&token, logits)| {
-                                let sum: f32 = logits.iter().map(|logit| logit.exp()).sum();
-                                logits[token as usize] - sum.ln()
-                            })
-                            .collect::<Vec<f32>>())
-                    };
-                    Ok(scores().map_err(|error| self.failed(&crate::ModelError::Tensor(error)))?)
-                }
-                Err(reason) => Err(RowError { key: asked.key.clone(), reason }),
-            };
-            if sink(asked.key.clone(), row).is_break() {
-                break;
+        let size = self.decoder.config().vocab_size;
+        let ask = |asked: &Continuation| {
+            let mut tokens = self.prompt_tokens(&asked.prompt)?;
+            let start = tokens.len();
+            if start == 0 {
+                return Err("an empty prompt predicts nothing".to_owned());
             }
-        }
-        Ok(())
+            tokens.extend(self.tokenizer.encode(&asked.text).map_err(|e| e.to_string())?);
+            Ok(Asked { positions: (start - 1..tokens.len() - 1).collect(), tokens })
+        };
+        let read = |weights: &PackedWeights, asked: &Asked, states: &[f32]| {
+            let rows = asked.positions.len();
+            let mut logits = vec![0.0; rows * size];
+            kernels::matmul(states, &weights.lm_head.forward, &mut logits, false);
+            let mut probabilities = vec![0.0; rows * size];
+            let mut normalizers = vec![0.0; rows];
+            kernels::probabilities(&logits, size, 1.0, &mut probabilities, &mut normalizers);
+            let rows = logits.chunks_exact(size).zip(normalizers).zip(&asked.positions);
+            rows.map(|((logits, normalizer), &at)| {
+                logits[asked.tokens[at + 1] as usize] - normalizer
+            })
+            .collect()
+        };
+        self.score(continuations, |asked| &asked.key, ask, read, sink)
     }
 }
 
 impl Reward for LocalModel {
+    /// A score is read where [`judgement`] says.
     fn reward(&self, completions: &[Judged], sink: &mut Sink<'_, Vec<f64>>) -> Result<(), LmError> {
-        let Some(head) = self.decoder.value_head() else {
+        if self.decoder.value_head().is_none() {
             return Err(LmError::Unsupported {
                 model: self.name.clone(),
                 request: "judge without an evaluator head".to_owned(),
             });
+        }
+        let ask = |judged: &Judged| {
+            judgement(&self.tokenizer, &judged.problem, &judged.completion, &judged.steps)
+                .map(|read| Asked { tokens: read.tokens, positions: read.positions })
+                .map_err(|error| error.to_string())
         };
-        for judged in completions {
-            let row = match judgement(
-                &self.tokenizer,
-                &judged.problem,
-                &judged.completion,
-                &judged.steps,
-            ) {
-                Ok(read) => {
-                    let scores = || {
-                        let hidden =
-                            composed::hidden(&self.decoder, &[&read.tokens])?.squeeze(0)?;
-                        let z = hidden.matmul(&head.var.t()?)?.squeeze(1)?.to_vec1::<f32>()?;
-                        Ok(read
-                            .positions
-                            .iter()
-                            .map(|&at| 1.0 / (1.0 + (-f64::from(z[at])).exp()))
-                            .collect::<Vec<f64>>())
-                    };
-                    Ok(scores().map_err(|error| self.failed(&crate::ModelError::Tensor(error)))?)
-                }
-                Err(error) => Err(RowError { key: judged.key.clone(), reason: error.to_string() }),
+        let read = |weights: &PackedWeights, _: &Asked, states: &[f32]| {
+            let head = &weights.value_head;
+            let logit = |state: &[f32]| -> f64 {
+                std::iter::zip(state, head).map(|(&s, &w)| f64::from(s) * f64::from(w)).sum()
             };
-            if sink(judged.key.clone(), row).is_break() {
-                break;
+            states
+                .chunks_exact(head.len())
+                .map(|state| 1.0 / (1.0 + (-logit(state)).exp()))
+                .collect()
+        };
+        self.score(completions, |judged| &judged.key, ask, read, sink)
+    }
+}
+
+impl LocalModel {
+    /// Reads the final states of rows, a wave of batches at a time.
+    fn score<A: Sync, T: Send>(
+        &self,
+        rows: &[A],
+        key: impl Fn(&A) -> &Key + Sync,
+        ask: impl Fn(&A) -> Result<Asked, String> + Sync,
+        read: impl Fn(&PackedWeights, &Asked, &[f32]) -> T + Sync,
+        sink: &mut Sink<'_, T>,
+    ) -> Result<(), LmError> {
+        let mut weights = PackedWeights::default();
+        weights.fill(&self.decoder, false).map_err(|error| self.failed(&error))?;
+        let config = self.decoder.config();
+        let batch = |workspace: &mut Workspace, rows: &[A]| -> Vec<Result<T, RowError>> {
+            let asked: Vec<Result<Asked, String>> = rows
+                .iter()
+                .map(|row| {
+                    let asked = ask(row)?;
+                    match asked.tokens.len() {
+                        1.. if asked.tokens.len() <= config.max_position_embeddings => Ok(asked),
+                        length => Err(format!(
+                            "{length} tokens, expected 1 to {}",
+                            config.max_position_embeddings
+                        )),
+                    }
+                })
+                .collect();
+            let mut sequences = Rows::default();
+            for asked in asked.iter().flatten() {
+                sequences.push(&asked.tokens, &asked.positions);
+            }
+            let mut states = states(config, &weights, &sequences, workspace);
+            let mut next = |asked: &Asked| {
+                let own;
+                (own, states) = states.split_at(asked.positions.len() * config.hidden_size);
+                read(&weights, asked, own)
+            };
+            std::iter::zip(rows, asked)
+                .map(|(row, asked)| match asked {
+                    Ok(asked) => Ok(next(&asked)),
+                    Err(reason) => Err(RowError { key: key(row).clone(), reason }),
+                })
+                .collect()
+        };
+        let wave = BATCH * rayon::current_num_threads() * 4;
+        for rows in rows.chunks(wave) {
+            let scored: Vec<_> = rows
+                .par_chunks(BATCH)
+                .map_init(Workspace::default, |workspace, rows| batch(workspace, rows))
+                .collect();
+            for (row, result) in rows.iter().zip(scored.into_iter().flatten()) {
+                if let ControlFlow::Break(()) = sink(key(row).clone(), result) {
+                    return Ok(());
+                }
             }
         }
         Ok(())

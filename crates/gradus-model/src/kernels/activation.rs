@@ -2,7 +2,7 @@ use super::kernel;
 use super::math::sigmoid;
 
 /// `2 sqrt(2 / pi)`, from `tanh(u) = 2 sigmoid(2u) - 1`.
-const SLOPE: f32 = 1.595_769_1;
+const SLOPE: f32 = 1.595_769_2;
 const CUBIC: f32 = 0.044_715;
 
 kernel! {

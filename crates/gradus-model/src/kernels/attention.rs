@@ -35,7 +35,6 @@ pub(crate) struct AttentionScratch {
     one: Vec<f32>,
     two: Vec<f32>,
     scores: Vec<f32>,
-    dots: Vec<f32>,
 }
 
 impl Attention<'_> {
@@ -108,14 +107,38 @@ fn pack_transposed(rows: &[f32], stride: usize, columns: usize, length: usize, t
     }
 }
 
+/// A block of rows from `start` in a sequence of `length`, and the width of a head.
+#[derive(Clone, Copy)]
+struct Block {
+    start: usize,
+    length: usize,
+    width: usize,
+}
+
+impl Block {
+    /// Positions up to the block's end: what its queries may see.
+    #[inline(always)]
+    fn seen(self) -> usize {
+        self.length.min(self.start + ROWS)
+    }
+}
+
 /// Softmax of the first `visible` scores, zeros behind; `row` is whole panels.
 #[inline(always)]
 fn softmax(row: &mut [f32], visible: usize) {
+    softmax_between(row, 0..0, visible);
+}
+
+/// Softmax of the first `visible` scores without those in `gap`; zeros elsewhere.
+#[inline(always)]
+pub(super) fn softmax_between(row: &mut [f32], gap: Range<usize>, visible: usize) {
+    row[gap.clone()].fill(f32::NEG_INFINITY);
     row[visible..].fill(f32::NEG_INFINITY);
     let shift = largest(row);
     for value in row.iter_mut() {
         *value = exp(*value - shift);
     }
+    row[gap].fill(0.0);
     row[visible..].fill(0.0);
     let scale = 1.0 / sum(row);
     for value in row {
@@ -129,18 +152,17 @@ fn scores_of_block<L: Lanes>(
     left: &[f32],
     left_stride: usize,
     right: &[f32],
-    width: usize,
-    start: usize,
-    length: usize,
+    of: Block,
     to: &mut [f32],
 ) {
+    let Block { start, length, width } = of;
     let stride = padded(length);
-    let seen = length.min(start + ROWS);
-    for (at, panel) in right.chunks_exact(PANEL * width).take(seen.div_ceil(PANEL)).enumerate() {
+    let panels = right.chunks_exact(PANEL * width).take(of.seen().div_ceil(PANEL));
+    for (at, panel) in panels.enumerate() {
         let mut target = Target {
             to: &mut to[start * stride + at * PANEL..],
             stride,
-            rows: ROWS.min(length - start),
+            rows: of.seen() - start,
             columns: PANEL,
             add: false,
         };
@@ -154,23 +176,21 @@ fn scores_of_block<L: Lanes>(
 fn mix_of_block<L: Lanes>(
     left: &[f32],
     right: &[f32],
-    width: usize,
-    start: usize,
-    length: usize,
+    of: Block,
     to: &mut [f32],
     to_stride: usize,
 ) {
-    let seen = length.min(start + ROWS);
+    let Block { start, length, width } = of;
     for (at, panel) in right.chunks_exact(PANEL * length).enumerate() {
         let mut target = Target {
             to: &mut to[start * to_stride + at * PANEL..],
             stride: to_stride,
-            rows: ROWS.min(length - start),
+            rows: of.seen() - start,
             columns: width - at * PANEL,
             add: false,
         };
-        let left = down(left, padded(length), seen, start, length);
-        block::<L, PANEL>(left, &panel.as_chunks().0[..seen], &mut target);
+        let left = down(left, padded(length), of.seen(), start, length);
+        block::<L, PANEL>(left, &panel.as_chunks().0[..of.seen()], &mut target);
     }
 }
 
@@ -179,20 +199,19 @@ fn mix_of_block<L: Lanes>(
 fn gather_of_block<L: Lanes>(
     left: &[f32],
     right: &[f32],
-    width: usize,
-    start: usize,
+    of: Block,
     first: usize,
-    length: usize,
     to: &mut [f32],
     to_stride: usize,
 ) {
+    let Block { start, length, width } = of;
     let from = start.max(first);
     let stride = padded(length);
     for (at, panel) in right.chunks_exact(PANEL * length).enumerate() {
         let mut target = Target {
             to: &mut to[start * to_stride + at * PANEL..],
             stride: to_stride,
-            rows: ROWS.min(length - start),
+            rows: of.seen() - start,
             columns: width - at * PANEL,
             add: false,
         };
@@ -210,6 +229,7 @@ kernel! {
         scratch: &mut AttentionScratch,
     ) {
         let (hidden, width) = (of.hidden, of.hidden / of.heads);
+        let AttentionScratch { one: keys, two: values, .. } = scratch;
         let mut kept = probabilities;
         for (rows, &first) in of.sequences.iter().zip(of.first) {
             let (length, stride) = (rows.len(), padded(rows.len()));
@@ -219,21 +239,17 @@ kernel! {
                 let probabilities;
                 (probabilities, kept) = kept.split_at_mut(length * stride);
                 let at = head * width;
-                pack_transposed(&qkv[hidden + at..], 3 * hidden, width, length, &mut scratch.one);
-                pack(&qkv[2 * hidden + at..], 3 * hidden, width, length, &mut scratch.two);
+                pack_transposed(&qkv[hidden + at..], 3 * hidden, width, length, keys);
+                pack(&qkv[2 * hidden + at..], 3 * hidden, width, length, values);
                 for start in (first / ROWS * ROWS..length).step_by(ROWS) {
-                    let keys = &scratch.one;
-                    scores_of_block::<L>(
-                        &qkv[at..], 3 * hidden, keys, width, start, length, probabilities,
-                    );
-                    let seen = padded(length.min(start + ROWS));
-                    for row in start..length.min(start + ROWS) {
-                        softmax(&mut probabilities[row * stride..][..seen], row + 1);
+                    let block = Block { start, length, width };
+                    scores_of_block::<L>(&qkv[at..], 3 * hidden, keys, block, probabilities);
+                    let seen = padded(block.seen());
+                    let rows = probabilities.chunks_exact_mut(stride).enumerate();
+                    for (row, scores) in rows.take(block.seen()).skip(start) {
+                        softmax(&mut scores[..seen], row + 1);
                     }
-                    let values = &scratch.two;
-                    mix_of_block::<L>(
-                        probabilities, values, width, start, length, &mut output[at..], hidden,
-                    );
+                    mix_of_block::<L>(probabilities, values, block, &mut output[at..], hidden);
                 }
             }
         }
@@ -251,7 +267,7 @@ kernel! {
         scratch: &mut AttentionScratch,
     ) {
         let (hidden, width) = (of.hidden, of.hidden / of.heads);
-        let AttentionScratch { one, two, scores, dots } = scratch;
+        let AttentionScratch { one, two, scores } = scratch;
         let mut kept = probabilities;
         for (rows, &first) in of.sequences.iter().zip(of.first) {
             let (length, stride) = (rows.len(), padded(rows.len()));
@@ -264,42 +280,38 @@ kernel! {
                 row[..hidden].fill(0.0);
             }
             scores.resize(length * stride, 0.0);
-            dots.resize(length, 0.0);
             for head in 0..of.heads {
                 let probabilities;
                 (probabilities, kept) = kept.split_at(length * stride);
                 let at = head * width;
 
-                // dS = P * (dP - rowsum(dP * P)), and the row sum is doutput . output.
-                for row in first..length {
-                    let place = row * hidden + at..row * hidden + at + width;
-                    dots[row] = dot(&doutput[place.clone()], &output[place]);
-                }
                 pack_transposed(&qkv[2 * hidden + at..], 3 * hidden, width, length, one);
                 pack(&qkv[hidden + at..], 3 * hidden, width, length, two);
                 for start in (first..length).step_by(ROWS) {
-                    scores_of_block::<L>(&doutput[at..], hidden, one, width, start, length, scores);
-                    let seen = padded(length.min(start + ROWS));
-                    for row in start..length.min(start + ROWS) {
-                        let place = row * stride..row * stride + seen;
+                    let block = Block { start, length, width };
+                    scores_of_block::<L>(&doutput[at..], hidden, one, block, scores);
+                    // dS = P (dP - rowsum(dP P)), and the row sum is doutput . output.
+                    for row in start..block.seen() {
+                        let place = row * hidden + at..row * hidden + at + width;
+                        let sum = dot(&doutput[place.clone()], &output[place]);
+                        let place = row * stride..row * stride + padded(block.seen());
                         let values = scores[place.clone()].iter_mut().zip(&probabilities[place]);
                         // Beyond the diagonal the probability is zero.
                         for (value, probability) in values {
-                            *value = probability * (*value - dots[row]);
+                            *value = probability * (*value - sum);
                         }
                     }
-                    mix_of_block::<L>(scores, two, width, start, length, &mut dqkv[at..], 3 * hidden);
+                    mix_of_block::<L>(scores, two, block, &mut dqkv[at..], 3 * hidden);
                 }
 
                 pack(&qkv[at..], 3 * hidden, width, length, one);
                 pack(&doutput[at..], hidden, width, length, two);
                 for start in (0..length).step_by(ROWS) {
+                    let block = Block { start, length, width };
                     let dkeys = &mut dqkv[hidden + at..];
-                    gather_of_block::<L>(scores, one, width, start, first, length, dkeys, 3 * hidden);
+                    gather_of_block::<L>(scores, one, block, first, dkeys, 3 * hidden);
                     let dvalues = &mut dqkv[2 * hidden + at..];
-                    gather_of_block::<L>(
-                        probabilities, two, width, start, first, length, dvalues, 3 * hidden,
-                    );
+                    gather_of_block::<L>(probabilities, two, block, first, dvalues, 3 * hidden);
                 }
             }
         }

@@ -1,5 +1,5 @@
 use super::kernel;
-use super::math::{exp_and_sum, largest};
+use super::math::{exp, exp_and_sum, largest};
 
 kernel! {
     /// Turns each row of `logits` into the gradient of `weight` times its
@@ -26,18 +26,25 @@ kernel! {
 }
 
 kernel! {
-    /// Log-prob of one token per row of `logits`, which are overwritten.
-    pub(crate) fn log_softmax_at(
-        logits: &mut [f32],
+    /// Per row of `logits`, unnormed probabilities `e^((logit - shift) / temperature)`
+    /// and the logarithm of what normalizes the row at temperature 1.
+    pub(crate) fn probabilities(
+        logits: &[f32],
         vocabulary: usize,
-        tokens: &[u32],
-        log_probs: &mut [f32],
+        inverse_temperature: f32,
+        weights: &mut [f32],
+        normalizers: &mut [f32],
     ) {
-        let rows = logits.chunks_exact_mut(vocabulary).zip(log_probs);
-        for ((row, log_prob), &token) in rows.zip(tokens) {
-            let shift = largest(row);
-            let logit = row[token as usize] - shift;
-            *log_prob = logit - exp_and_sum(row, shift).ln();
+        let rows = logits.chunks_exact(vocabulary).zip(weights.chunks_exact_mut(vocabulary));
+        for ((logits, weights), normalizer) in rows.zip(normalizers) {
+            let shift = largest(logits);
+            weights.copy_from_slice(logits);
+            *normalizer = shift + exp_and_sum(weights, shift).ln();
+            if inverse_temperature != 1.0 {
+                for (weight, logit) in weights.iter_mut().zip(logits) {
+                    *weight = exp((logit - shift) * inverse_temperature);
+                }
+            }
         }
     }
 }

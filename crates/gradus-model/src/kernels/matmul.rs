@@ -63,16 +63,6 @@ impl Panels {
         (self.depth, self.width) = (depth, width);
         self.data.resize(width.div_ceil(PANEL) * PANEL * depth, 0.0);
     }
-
-    /// Length of the contracted side.
-    pub(crate) fn depth(&self) -> usize {
-        self.depth
-    }
-
-    /// Columns of the result.
-    pub(crate) fn width(&self) -> usize {
-        self.width
-    }
 }
 
 /// Where a block of sums goes.

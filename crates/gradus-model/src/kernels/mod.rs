@@ -12,6 +12,7 @@
 
 mod activation;
 mod attention;
+mod decode;
 mod lanes;
 mod loss;
 mod math;
@@ -21,8 +22,8 @@ mod rope;
 
 pub(crate) use activation::{gelu, gelu_backward, swiglu, swiglu_backward};
 pub(crate) use attention::{Attention, AttentionScratch};
-pub(crate) use loss::{cross_entropy, log_softmax_at};
-pub(crate) use math::exp;
+pub(crate) use decode::{Heads, Segment, attend};
+pub(crate) use loss::{cross_entropy, probabilities};
 pub(crate) use matmul::{Panels, matmul, matmul_transposed_left};
 pub(crate) use norm::{rms_norm, rms_norm_backward};
 pub(crate) use rope::{Rotary, rotate};
