@@ -89,7 +89,7 @@ fn one_seed(
     seed: u64,
     run: &Run,
 ) -> Result<Stage, StudyError> {
-    let study = Seed { config, family, seed, run };
+    let study = OneSeed { config, family, seed, run };
 
     // Problems: five sets without a common prompt.
     let problems = study.problems()?;
@@ -168,15 +168,15 @@ fn one_seed(
     outcomes::select(&study, &problems, &tested, &trained)
 }
 
-/// One seed's view of the study.
-struct Seed<'a> {
+/// The study for one seed.
+struct OneSeed<'a> {
     config: &'a Config,
     family: &'a dyn TaskFamily,
     seed: u64,
     run: &'a Run,
 }
 
-impl Seed<'_> {
+impl OneSeed<'_> {
     fn stage_name(&self, name: &str) -> String {
         format!("{name}-seed{}", self.seed)
     }
@@ -229,11 +229,6 @@ impl Seed<'_> {
         })
     }
 
-    /// Reads one of the problem sets back.
-    fn set(&self, problems: &Stage, set: &str) -> Result<Vec<Problem>, StudyError> {
-        Ok(data::read_all(problems.path(format!("{set}.jsonl")))?)
-    }
-
     /// Supervised fine-tuning from random weights on solved problems.
     fn generator(
         &self,
@@ -250,7 +245,7 @@ impl Seed<'_> {
         let config = json!({"set": set, "model": self.config.model, "training": training});
         self.run.stage(&self.stage_name(name), &[problems], &config, |work| {
             let mut solved = Vec::new();
-            for problem in self.set(problems, set)? {
+            for problem in read_set(problems, set)? {
                 solved.push(PromptCompletion {
                     prompt: prompt(&problem),
                     completion: self.family.solution(&problem)?,
@@ -264,7 +259,7 @@ impl Seed<'_> {
     }
 
     fn random_model(&self, work: &Work, value_head: bool) -> Result<LocalModel, StudyError> {
-        let mut shape = self.config.model.clone();
+        let mut shape = self.config.model;
         shape.value_head = value_head;
         let tokenizer = SymbolTokenizer::new(self.family.symbols())?;
         let mut stream = Stream::new(self.seed, &[work.name(), "init"]);
@@ -283,7 +278,7 @@ impl Seed<'_> {
         let name = self.stage_name(&format!("{name}-samples"));
         self.run.stage(&name, &[model, problems], &config, |work| {
             let model: Box<dyn Generate> = Box::new(LocalModel::load(&model.path(MODEL))?);
-            let problems = self.set(problems, set)?;
+            let problems = read_set(problems, set)?;
             sample_and_check(work, model.as_ref(), self.family, &problems, draws, self.seed)
         })
     }
@@ -300,7 +295,7 @@ impl Seed<'_> {
         let config = json!({"training": training});
         let name = self.stage_name("rest-em");
         self.run.stage(&name, &[generator, problems, samples], &config, |work| {
-            let questions = self.prompts(problems, "evaluator_train")?;
+            let questions = prompts(problems, "evaluator_train")?;
             let rows = data::read_all::<CheckedSample>(samples.path(SAMPLES))?;
             let candidates: Vec<rest_em::Candidate> = rows
                 .into_iter()
@@ -316,18 +311,6 @@ impl Seed<'_> {
             model.save(&work.path(MODEL))?;
             write_json(work, SUMMARY, &summary)
         })
-    }
-
-    fn prompts(
-        &self,
-        problems: &Stage,
-        set: &str,
-    ) -> Result<HashMap<String, Arc<str>>, StudyError> {
-        let problems = self.set(problems, set)?;
-        Ok(problems
-            .into_iter()
-            .map(|problem| (problem.id.clone(), prompt(&problem).into()))
-            .collect())
     }
 
     /// Trains one evaluator.
@@ -352,7 +335,7 @@ impl Seed<'_> {
         let config = json!({"kind": kind, "model": self.config.model, "training": training});
         let name = self.stage_name(kind.name());
         self.run.stage(&name, &[generator, problems, samples], &config, |work| {
-            let questions = self.prompts(problems, set)?;
+            let questions = prompts(problems, set)?;
             let rows = data::read_all::<CheckedSample>(samples.path(SAMPLES))?;
             let rows: Vec<StepwiseRow> = rows
                 .into_iter()
@@ -368,7 +351,7 @@ impl Seed<'_> {
                 })
                 .collect();
             let rows = gradus_train::dedupe(rows);
-            let mut model = if kind.from_scratch() {
+            let mut model = if kind.is_from_scratch() {
                 self.random_model(work, true)?
             } else {
                 LocalModel::load(&generator.path(MODEL))?.with_value_head()?
@@ -401,7 +384,7 @@ impl Seed<'_> {
         let name = self.stage_name(&format!("{name}-scores"));
         self.run.stage(&name, &[evaluator, problems, samples], &config, |work| {
             let model: Box<dyn Reward> = Box::new(LocalModel::load(&evaluator.path(MODEL))?);
-            let questions = self.prompts(problems, set)?;
+            let questions = prompts(problems, set)?;
             let rows = data::read_all::<CheckedSample>(samples.path(SAMPLES))?;
             let rows = rows
                 .into_iter()
@@ -418,4 +401,15 @@ impl Seed<'_> {
             judge(work, model.as_ref(), &label, rows)
         })
     }
+}
+
+/// Reads one of the problem sets back.
+fn read_set(problems: &Stage, set: &str) -> Result<Vec<Problem>, StudyError> {
+    Ok(data::read_all(problems.path(format!("{set}.jsonl")))?)
+}
+
+/// The text that models are shown, by problem id.
+fn prompts(problems: &Stage, set: &str) -> Result<HashMap<String, Arc<str>>, StudyError> {
+    let problems = read_set(problems, set)?;
+    Ok(problems.into_iter().map(|problem| (problem.id.clone(), prompt(&problem).into())).collect())
 }

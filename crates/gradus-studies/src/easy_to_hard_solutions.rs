@@ -167,7 +167,7 @@ fn train_evaluator(
             })
             .collect();
         let tokenizer = ByteTokenizer {};
-        let shape = config.model.clone();
+        let shape = config.model;
         let mut stream = Stream::new(config.seed, &["orm", "init"]);
         let mut model = LocalModel::new(shape, tokenizer.into(), &mut stream)?;
         let summary = orm::run(&mut model, &rows, &training, work)?;

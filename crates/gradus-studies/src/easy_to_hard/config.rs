@@ -113,7 +113,7 @@ impl Evaluator {
     }
 
     /// Whether training starts from random weights.
-    pub(super) fn from_scratch(self) -> bool {
+    pub(super) fn is_from_scratch(self) -> bool {
         matches!(self, Self::PrmScratch | Self::PrmAllLevels)
     }
 }
@@ -219,7 +219,7 @@ impl Config {
     /// Training of one evaluator.
     pub(super) fn evaluator_training(&self, kind: Evaluator, seed: u64) -> PrmConfig {
         let mut training =
-            if kind.from_scratch() { &self.evaluator_scratch } else { &self.evaluator }.clone();
+            if kind.is_from_scratch() { &self.evaluator_scratch } else { &self.evaluator }.clone();
         training.train.seed = seed;
         match kind {
             Evaluator::PrmSticky => training.labels = LabelKind::Sticky,

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::config::Evaluator;
 use super::results::BASE;
-use super::{OVERLAP, SUMMARY, Seed};
+use super::{OVERLAP, OneSeed, SUMMARY, read_set};
 use crate::StudyError;
 use crate::sampling::{CheckedSample, SAMPLES, SCORES, read_json, write_json};
 
@@ -143,7 +143,7 @@ pub(super) struct OverlapRow {
 
 /// The selection stage: every outcome of one seed.
 pub(super) fn select(
-    study: &Seed<'_>,
+    study: &OneSeed<'_>,
     problems: &Stage,
     tested: &[Tested],
     trained: &[Trained<'_>],
@@ -183,14 +183,14 @@ pub(super) fn select(
 
 /// One test set with what one generator did on it.
 struct TestSet<'a> {
-    study: &'a Seed<'a>,
+    study: &'a OneSeed<'a>,
     row: &'a Tested,
     problems: Vec<Problem>,
 }
 
 impl<'a> TestSet<'a> {
-    fn read(study: &'a Seed<'a>, problems: &Stage, row: &'a Tested) -> Result<Self, StudyError> {
-        let problems = study.set(problems, &format!("{}_test", row.set))?;
+    fn read(study: &'a OneSeed<'a>, problems: &Stage, row: &'a Tested) -> Result<Self, StudyError> {
+        let problems = read_set(problems, &format!("{}_test", row.set))?;
         Ok(Self { study, row, problems })
     }
 
