@@ -18,6 +18,7 @@ mod markup;
 mod number;
 mod page;
 mod palette;
+mod readme;
 mod svg;
 mod table;
 mod text;
@@ -31,6 +32,7 @@ pub use html::html;
 pub use markdown::{SpliceError, markdown, splice};
 pub use number::{Format, Number};
 pub use page::{Block, Details, Fact, Page, Repeat, Section};
+pub use readme::{picture, readme};
 pub use table::{Cell, Column, Table};
 pub use text::{table_text, text};
 
