@@ -5,6 +5,7 @@
 use std::time::Instant;
 
 use gradus::run::Stream;
+use gradus_bench::{cpu_seconds, peak_mb};
 use gradus_model::{Activation, Decoder, DecoderConfig, Example, Gradients, LmTarget, gradients};
 
 fn main() {
@@ -55,11 +56,11 @@ fn main() {
     let mut flat = Gradients::new(&decoder);
     let mut adamw = AdamW::new(decoder.len());
     let mut first = 0.0;
-    let (mut steps, mut loss) = (0, 0.0);
+    let mut steps = 0;
     let (mut start, mut cpu) = (Instant::now(), cpu_seconds());
-    loop {
+    let loss = loop {
         flat.clear();
-        loss = 0.0;
+        let mut loss = 0.0;
         for chunk in examples.chunks(micro) {
             loss += gradients(&decoder, chunk, &mut flat).expect("gradients").lm_sum;
         }
@@ -72,9 +73,9 @@ fn main() {
             (start, cpu) = (Instant::now(), cpu_seconds());
         }
         if steps > 3 && start.elapsed().as_secs_f64() > seconds {
-            break;
+            break loss;
         }
-    }
+    };
     let spent = cpu_seconds() - cpu;
     let tokens = (steps - 3) * batch * length;
     let row = serde_json::json!({
@@ -120,23 +121,4 @@ impl AdamW {
                 .expect("a weight in memory");
         }
     }
-}
-
-fn usage() -> libc::rusage {
-    // SAFETY: getrusage fills the struct that it is given, for which zeros are valid.
-    unsafe {
-        let mut usage = std::mem::zeroed();
-        libc::getrusage(libc::RUSAGE_SELF, &mut usage);
-        usage
-    }
-}
-
-fn cpu_seconds() -> f64 {
-    let usage = usage();
-    let seconds = |time: libc::timeval| time.tv_sec as f64 + time.tv_usec as f64 * 1e-6;
-    seconds(usage.ru_utime) + seconds(usage.ru_stime)
-}
-
-fn peak_mb() -> f64 {
-    usage().ru_maxrss as f64 / 1024.0
 }

@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use super::kernel;
 use super::lanes::Lanes;
-use super::math::{dot, exp, largest, sum};
+use super::math::dot;
 use super::matmul::{Target, across, block, down};
 
 /// Keys of a panel.
@@ -123,26 +123,48 @@ impl Block {
     }
 }
 
-/// Softmax of the first `visible` scores, zeros behind; `row` is whole panels.
+/// How many of the first `visible` positions are in a panel.
 #[inline(always)]
-fn softmax(row: &mut [f32], visible: usize) {
-    softmax_between(row, 0..0, visible);
+pub(super) fn seen_in(visible: usize, panel: usize) -> usize {
+    visible.saturating_sub(panel * PANEL).min(PANEL)
 }
 
-/// Softmax of the first `visible` scores without those in `gap`; zeros elsewhere.
+/// Softmax of scores in panels, of which only the first `seen(panel)` count;
+/// zeros elsewhere.
 #[inline(always)]
-pub(super) fn softmax_between(row: &mut [f32], gap: Range<usize>, visible: usize) {
-    row[gap.clone()].fill(f32::NEG_INFINITY);
-    row[visible..].fill(f32::NEG_INFINITY);
-    let shift = largest(row);
-    for value in row.iter_mut() {
-        *value = exp(*value - shift);
+pub(super) fn softmax<L: Lanes>(row: &mut [[f32; PANEL]], seen: impl Fn(usize) -> usize) {
+    // Sixteen of these from the right place hide the lanes from `seen` on.
+    const BIAS: [f32; 2 * PANEL] = {
+        let mut bias = [f32::NEG_INFINITY; 2 * PANEL];
+        bias.split_at_mut(PANEL).0.copy_from_slice(&[0.0; PANEL]);
+        bias
+    };
+    const KEEP: [f32; 2 * PANEL] = {
+        let mut keep = [0.0; 2 * PANEL];
+        keep.split_at_mut(PANEL).0.copy_from_slice(&[1.0; PANEL]);
+        keep
+    };
+    let window = |of: &[f32; 2 * PANEL], panel: usize| {
+        let mut window = [0.0; PANEL];
+        window.copy_from_slice(&of[PANEL - seen(panel)..][..PANEL]);
+        L::load(&window)
+    };
+    let mut largest = L::splat(f32::NEG_INFINITY);
+    for (panel, scores) in row.iter_mut().enumerate() {
+        let hidden = L::load(scores).add(window(&BIAS, panel));
+        hidden.store(scores);
+        largest = largest.max(hidden);
     }
-    row[gap].fill(0.0);
-    row[visible..].fill(0.0);
-    let scale = 1.0 / sum(row);
-    for value in row {
-        *value *= scale;
+    let shift = L::splat(-largest.largest());
+    let mut sum = L::splat(0.0);
+    for (panel, scores) in row.iter_mut().enumerate() {
+        let weights = L::load(scores).add(shift).exp_of_negative().mul(window(&KEEP, panel));
+        weights.store(scores);
+        sum = sum.add(weights);
+    }
+    let scale = L::splat(1.0 / sum.sum());
+    for scores in row {
+        L::load(scores).mul(scale).store(scores);
     }
 }
 
@@ -247,7 +269,8 @@ kernel! {
                     let seen = padded(block.seen());
                     let rows = probabilities.chunks_exact_mut(stride).enumerate();
                     for (row, scores) in rows.take(block.seen()).skip(start) {
-                        softmax(&mut scores[..seen], row + 1);
+                        let scores = scores[..seen].as_chunks_mut().0;
+                        softmax::<L>(scores, |panel| seen_in(row + 1, panel));
                     }
                     mix_of_block::<L>(probabilities, values, block, &mut output[at..], hidden);
                 }

@@ -1,6 +1,6 @@
 //! Attention of one new position over what came before it.
 
-use super::attention::softmax_between;
+use super::attention::{seen_in, softmax};
 use super::kernel;
 
 /// Lanes: keys are kept sixteen positions at a time.
@@ -91,39 +91,54 @@ kernel! {
                 let keys = &segment.keys[head * segment.capacity * width..];
                 let panels = keys.chunks_exact(width * PANEL);
                 for (panel, scores) in panels.zip(scores.as_chunks_mut::<PANEL>().0) {
-                    let mut sum = L::splat(0.0);
-                    for (keys, &query) in panel.as_chunks::<PANEL>().0.iter().zip(query) {
-                        sum = L::splat(query).mul_add(L::load(keys), sum);
+                    // Two sums, because one would wait for itself; a width is even.
+                    let mut sums = [L::splat(0.0); 2];
+                    let pairs = panel.as_chunks::<PANEL>().0.as_chunks::<2>().0;
+                    for (keys, query) in pairs.iter().zip(query.as_chunks::<2>().0) {
+                        for of in 0..2 {
+                            sums[of] = L::splat(query[of]).mul_add(L::load(&keys[of]), sums[of]);
+                        }
                     }
-                    sum.store(scores);
+                    sums[0].add(sums[1]).store(scores);
                 }
             }
-            softmax_between(scores, before.len..seen_before, seen_before + own.len);
+        }
+        for scores in scores.chunks_exact_mut(seen) {
+            softmax::<L>(scores.as_chunks_mut().0, |panel| {
+                match panel.checked_sub(seen_before / PANEL) {
+                    None => seen_in(before.len, panel),
+                    Some(panel) => seen_in(own.len, panel),
+                }
+            });
         }
 
         // Four registers of output at a time, so that their sums overlap.
         let vectors = count * padded / PANEL;
         for group in (0..vectors).step_by(4) {
+            let vector = |of: usize| (group + of).min(vectors - 1);
+            let weights = |of: usize| &scores[vector(of) * PANEL / padded * seen..][..seen];
+            let weights = [weights(0), weights(1), weights(2), weights(3)];
+            let columns = [vector(0), vector(1), vector(2), vector(3)];
             let mut sums = [L::splat(0.0); 4];
             for (segment, offset) in [(before, 0), (own, seen_before)] {
-                let rows = segment.values.chunks_exact(count * padded).take(segment.len);
-                for (at, row) in rows.enumerate() {
-                    let (row, _) = row.as_chunks::<PANEL>();
-                    for (vector, sum) in sums.iter_mut().enumerate() {
-                        let vector = (group + vector).min(vectors - 1);
-                        let head = vector * PANEL / padded;
-                        let probability = L::splat(scores[head * seen + offset + at]);
-                        *sum = probability.mul_add(L::load(&row[vector]), *sum);
+                let weights = weights.map(|weights| &weights[offset..][..segment.len]);
+                let (values, _) = segment.values.as_chunks::<PANEL>();
+                for (at, row) in values.chunks_exact(vectors).take(segment.len).enumerate() {
+                    for of in 0..4 {
+                        let weight = L::splat(weights[of][at]);
+                        sums[of] = weight.mul_add(L::load(&row[columns[of]]), sums[of]);
                     }
                 }
             }
-            for (vector, sum) in sums.iter().enumerate().take(vectors - group) {
-                let at = (group + vector) * PANEL;
+            let mut mixed = [[0.0; PANEL]; 4];
+            for of in 0..4 {
+                sums[of].store(&mut mixed[of]);
+            }
+            for (of, mixed) in mixed.iter().enumerate().take(vectors - group) {
+                let at = (group + of) * PANEL;
                 let (head, within) = (at / padded, at % padded);
-                let mut copy = [0.0; PANEL];
-                sum.store(&mut copy);
                 let wanted = PANEL.min(width - within);
-                output[head * width + within..][..wanted].copy_from_slice(&copy[..wanted]);
+                output[head * width + within..][..wanted].copy_from_slice(&mixed[..wanted]);
             }
         }
     }

@@ -4,6 +4,8 @@
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64 as arch;
 
+use super::math;
+
 /// Sixteen numbers.
 pub(super) trait Lanes: Copy {
     /// Is there room for 16 of these in registers, beside what a product needs.
@@ -12,8 +14,44 @@ pub(super) trait Lanes: Copy {
     fn load(from: &[f32; 16]) -> Self;
     fn store(self, to: &mut [f32; 16]);
     fn add(self, other: Self) -> Self;
+    fn mul(self, other: Self) -> Self;
+    fn max(self, other: Self) -> Self;
     /// `self factor + sum` with one rounding.
     fn mul_add(self, factor: Self, sum: Self) -> Self;
+    /// Two to the power of the integer that [`math::ROUND`] left in the low bits.
+    fn power_of_two(self) -> Self;
+
+    /// [`math::exp`] of numbers that are not above 0.
+    #[inline(always)]
+    fn exp_of_negative(self) -> Self {
+        let x = self.max(Self::splat(math::SMALLEST));
+        let shifted = x.mul_add(Self::splat(math::LOG2_E), Self::splat(math::ROUND));
+        let n = shifted.add(Self::splat(-math::ROUND));
+        let r = n.mul_add(Self::splat(math::LN_2_HIGH), x);
+        let r = n.mul_add(Self::splat(math::LN_2_LOW), r);
+        let mut poly = Self::splat(math::POLYNOMIAL[0]);
+        for coefficient in &math::POLYNOMIAL[1..] {
+            poly = poly.mul_add(r, Self::splat(*coefficient));
+        }
+        let poly = poly.mul_add(r.mul(r), r).add(Self::splat(1.0));
+        poly.mul(shifted.power_of_two())
+    }
+
+    /// The sum of the lanes, in halves.
+    #[inline(always)]
+    fn sum(self) -> f32 {
+        let mut lanes = [0.0; 16];
+        self.store(&mut lanes);
+        math::fold(lanes, |a, b| a + b)
+    }
+
+    /// The largest of the lanes.
+    #[inline(always)]
+    fn largest(self) -> f32 {
+        let mut lanes = [0.0; 16];
+        self.store(&mut lanes);
+        math::fold(lanes, |a, b| if a > b { a } else { b })
+    }
 }
 
 /// Lanes for every processor.
@@ -42,6 +80,31 @@ impl Lanes for Portable {
     fn add(mut self, other: Self) -> Self {
         for lane in 0..16 {
             self.0[lane] += other.0[lane];
+        }
+        self
+    }
+
+    #[inline(always)]
+    fn mul(mut self, other: Self) -> Self {
+        for lane in 0..16 {
+            self.0[lane] *= other.0[lane];
+        }
+        self
+    }
+
+    #[inline(always)]
+    fn max(mut self, other: Self) -> Self {
+        for lane in 0..16 {
+            let (a, b) = (self.0[lane], other.0[lane]);
+            self.0[lane] = if a > b { a } else { b };
+        }
+        self
+    }
+
+    #[inline(always)]
+    fn power_of_two(mut self) -> Self {
+        for lane in 0..16 {
+            self.0[lane] = math::power_of_two(self.0[lane]);
         }
         self
     }
@@ -88,6 +151,25 @@ impl Lanes for Avx512 {
     }
 
     #[inline(always)]
+    fn mul(self, other: Self) -> Self {
+        Self(unsafe { arch::_mm512_mul_ps(self.0, other.0) })
+    }
+
+    #[inline(always)]
+    fn max(self, other: Self) -> Self {
+        Self(unsafe { arch::_mm512_max_ps(self.0, other.0) })
+    }
+
+    #[inline(always)]
+    fn power_of_two(self) -> Self {
+        unsafe {
+            let exponent = arch::_mm512_slli_epi32::<23>(arch::_mm512_castps_si512(self.0));
+            let one = arch::_mm512_castps_si512(arch::_mm512_set1_ps(1.0));
+            Self(arch::_mm512_castsi512_ps(arch::_mm512_add_epi32(exponent, one)))
+        }
+    }
+
+    #[inline(always)]
     fn mul_add(self, factor: Self, sum: Self) -> Self {
         Self(unsafe { arch::_mm512_fmadd_ps(self.0, factor.0, sum.0) })
     }
@@ -129,6 +211,26 @@ impl Lanes for Avx2 {
     #[inline(always)]
     fn add(self, other: Self) -> Self {
         unsafe { Self(arch::_mm256_add_ps(self.0, other.0), arch::_mm256_add_ps(self.1, other.1)) }
+    }
+
+    #[inline(always)]
+    fn mul(self, other: Self) -> Self {
+        unsafe { Self(arch::_mm256_mul_ps(self.0, other.0), arch::_mm256_mul_ps(self.1, other.1)) }
+    }
+
+    #[inline(always)]
+    fn max(self, other: Self) -> Self {
+        unsafe { Self(arch::_mm256_max_ps(self.0, other.0), arch::_mm256_max_ps(self.1, other.1)) }
+    }
+
+    #[inline(always)]
+    fn power_of_two(self) -> Self {
+        let power = |x| unsafe {
+            let exponent = arch::_mm256_slli_epi32::<23>(arch::_mm256_castps_si256(x));
+            let one = arch::_mm256_castps_si256(arch::_mm256_set1_ps(1.0));
+            arch::_mm256_castsi256_ps(arch::_mm256_add_epi32(exponent, one))
+        };
+        Self(power(self.0), power(self.1))
     }
 
     #[inline(always)]
