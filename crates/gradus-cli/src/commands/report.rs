@@ -19,7 +19,7 @@ use crate::recipes;
 ///
 /// Examples:
 ///   gradus report runs/2026-11-24_easy-to-hard_1a2b3c
-///   gradus report record/easy-to-hard --splice README.md --picture docs/easy-to-hard.svg
+///   gradus report record/2026-11-24_easy-to-hard --splice README.md --picture docs/easy-to-hard.svg
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Run directories.
