@@ -80,3 +80,31 @@ fn resolve<C: Default + DeserializeOwned + Serialize>(
         origins: resolved.origins,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_recipe_resolves_and_has_a_plan() {
+        for (name, text) in RECIPES {
+            let recipe = Recipe::parse(name, &format!("{name}.toml"), text).unwrap();
+            let study = ALL.iter().find(|study| study.name() == recipe.study).unwrap();
+            let path = Override::set("solutions=solutions.jsonl").unwrap();
+            let needed = [path];
+            let overrides = if name.ends_with("solutions") { &needed[..] } else { &[] };
+            let resolved = study.resolve(&recipe, overrides).unwrap();
+            assert!(!study.plan(&resolved.value).unwrap().is_empty(), "{name}");
+            assert!(!recipe.title.is_empty() && !recipe.analysis.is_empty(), "{name}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_key_is_met_with_the_nearest_one() {
+        let (name, text) = RECIPES[0];
+        let recipe = Recipe::parse(name, "easy-to-hard.toml", text).unwrap();
+        let typed = [Override::set("hard_sample.n=4").unwrap()];
+        let error = ALL[0].resolve(&recipe, &typed).unwrap_err().to_string();
+        assert!(error.contains("hard_samples"), "{error}");
+    }
+}

@@ -292,3 +292,46 @@ impl Config {
         plan
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(change: impl FnOnce(&mut Config)) -> String {
+        let mut config = Config::default();
+        change(&mut config);
+        Config::read(&serde_json::to_value(&config).unwrap()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_config_that_cannot_be_names_its_key() {
+        let twice = refused(|config| config.evaluators = vec![Evaluator::Prm, Evaluator::Prm]);
+        assert_eq!(twice, "config key evaluators: found prm twice, expected each name once");
+        let none = refused(|config| config.problems.hard_test = 0);
+        assert_eq!(none, "config key problems.hard_test: found 0, expected at least 1");
+        assert!(refused(|config| config.selection.n = vec![0, 4]).contains("selection.n"));
+        assert!(refused(|config| config.seeds = 0).contains("seeds"));
+    }
+
+    #[test]
+    fn a_curve_ends_at_the_pool_and_holds_the_headline() {
+        let mut config = Config::default();
+        config.selection.n = vec![1, 2, 64, 256];
+        config.hard_samples.n = 100;
+        assert_eq!(config.curve(100), [1, 2, 64, 100]);
+        assert_eq!(config.curve(16), [1, 2, 16]);
+    }
+
+    #[test]
+    fn ablations_change_one_thing_each() {
+        let config = Config::default();
+        let plain = config.evaluator_training(Evaluator::Prm, 3);
+        let sticky = config.evaluator_training(Evaluator::PrmSticky, 3);
+        assert_eq!(PrmConfig { labels: LabelKind::Local, ..sticky.clone() }, plain);
+        assert_ne!(sticky, plain);
+        let shuffled = config.evaluator_training(Evaluator::PrmShuffled, 3);
+        assert_eq!(PrmConfig { shuffle_labels: false, ..shuffled }, plain);
+        assert_eq!(config.outcome_training(3).train, plain.train);
+        assert_eq!(config.union_training(3).train, plain.train);
+    }
+}

@@ -20,6 +20,7 @@ pub(super) fn page(results: &Value, run: &Value) -> Result<Page, StudyError> {
         view.evaluators(),
         view.generators(),
         view.levels(),
+        view.samples(),
     ];
     sections.push(not_shown(&results));
     sections.push(record::cost(run));
@@ -554,6 +555,79 @@ impl View<'_> {
     }
 }
 
+impl View<'_> {
+    /// What the samples were like: unscored ones, wrong modes, overlap with training.
+    fn samples(&self) -> Section {
+        let pools = self.results.pools.iter().map(|pool| {
+            vec![
+                pool.generator.clone().into(),
+                Number::count(pool.seed).into(),
+                pool.set.clone().into(),
+                Number::count(pool.samples).into(),
+                Number::count(pool.no_answer).into(),
+                Number::count(pool.problems_without_answer).into(),
+                Number::percent(pool.wrong_mode_share).into(),
+            ]
+        });
+        let overlap = self.results.overlap.iter().map(|row| {
+            vec![
+                row.test.clone().into(),
+                row.train.clone().into(),
+                Number::count(row.seed).into(),
+                Number::count(row.level.into()).into(),
+                Number::count(row.problems).into(),
+                Number::count(row.shared).into(),
+            ]
+        });
+        Section {
+            heading: "The samples: what went unscored, wrong modes, overlap".to_owned(),
+            blocks: vec![
+                Block::Table(Table {
+                    caption: "Samples of each generator".to_owned(),
+                    columns: vec![
+                        Column::text("generator"),
+                        Column::number("seed"),
+                        Column::text("set"),
+                        Column::number("samples"),
+                        Column::number("without an answer"),
+                        Column::number("problems without any"),
+                        Column::number("wrong mode"),
+                    ],
+                    rows: pools.collect(),
+                    notes: vec![
+                        "A sample without an answer (malformed or cut off) holds its slot and never \
+                         wins. Wrong mode: the right answer occurs and another is more frequent, so no \
+                         number of samples helps the majority; lucky right answers inflate it."
+                            .to_owned(),
+                    ],
+                }),
+                Block::Details(Details {
+                    summary: "Structural overlap of test with training problems".to_owned(),
+                    blocks: vec![Block::Table(Table {
+                        caption: "Test problems whose operations, no-ops left out, are those of a \
+                                  training problem"
+                            .to_owned(),
+                        columns: vec![
+                            Column::text("test set"),
+                            Column::text("training set"),
+                            Column::number("seed"),
+                            Column::number("level"),
+                            Column::number("problems"),
+                            Column::number("shared"),
+                        ],
+                        rows: overlap.collect(),
+                        notes: vec![
+                            "Reported, not removed: easy levels have few structures, and removing \
+                             those seen would skew the levels."
+                                .to_owned(),
+                        ],
+                    })],
+                }),
+            ],
+        }
+    }
+}
+
 fn not_shown(results: &Results) -> Section {
     let mut text = "- That evaluators beat generators given the same supervision: one ReST-EM round on \
                     the same samples and labels is the row to compare with, and seeds disagree on it.\n\
@@ -602,4 +676,30 @@ fn spread(values: &[f64]) -> String {
 
 fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use gradus::report::{html, text};
+    use serde_json::json;
+
+    use super::*;
+    use crate::easy_to_hard::results::tests::two_seeds;
+
+    #[test]
+    fn the_page_leads_with_the_difference_and_says_what_was_not_shown() {
+        let results = serde_json::to_value(two_seeds()).unwrap();
+        let run = json!({"title": "A run", "seeds": [7, 8], "host": {"threads": 2}, "stages": []});
+        let page = page(&results, &run).unwrap();
+        let shown = text(&page, 100);
+        assert!(shown.contains("+33.3"), "{shown}");
+        assert!(shown.contains("What was not shown"), "{shown}");
+        assert!(html(&page).contains("50.0%"));
+    }
+
+    #[test]
+    fn results_of_another_layout_are_refused_with_a_sentence() {
+        let error = page(&json!({"format": 1}), &json!({})).unwrap_err().to_string();
+        assert!(error.starts_with("the results cannot be shown: missing field"), "{error}");
+    }
 }

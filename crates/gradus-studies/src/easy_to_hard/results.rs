@@ -143,13 +143,17 @@ pub(super) fn reduce(config: &Config, selections: &[Stage]) -> Result<Value, Stu
         .iter()
         .map(|stage| read_json(stage, OUTCOMES))
         .collect::<Result<_, StudyError>>()?;
-    let pooled = Pooled::new(config, &seeds);
+    Ok(serde_json::to_value(pool(config, &seeds))?)
+}
+
+fn pool(config: &Config, seeds: &[SeedOutcomes]) -> Results {
+    let pooled = Pooled::new(config, seeds);
     let headline = Headline {
         evaluator: config.evaluators[0].name().to_owned(),
         aggregate: "prod".to_owned(),
         n: config.headline_n(),
     };
-    let results = Results {
+    Results {
         format: 1,
         study: "easy-to-hard".to_owned(),
         seeds: seeds.iter().map(|seed| seed.seed).collect(),
@@ -162,8 +166,7 @@ pub(super) fn reduce(config: &Config, selections: &[Stage]) -> Result<Value, Stu
         pools: seeds.iter().flat_map(|seed| seed.pools.clone()).collect(),
         overlap: seeds.iter().flat_map(|seed| seed.overlap.clone()).collect(),
         headline,
-    };
-    Ok(serde_json::to_value(results)?)
+    }
 }
 
 struct Pooled<'a> {
@@ -399,4 +402,95 @@ fn label((_, generator, evaluator, method, aggregate, n): &Key<'_>) -> String {
 fn resamples(config: &Config, strata: &[usize], name: &str) -> Resamples {
     let mut stream = Stream::new(config.seed, &["results", name]);
     Resamples::stratified(strata, config.selection.draws, &mut stream)
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    fn outcome(
+        generator: &str,
+        evaluator: Option<&str>,
+        method: &str,
+        n: u32,
+        values: &[f64],
+    ) -> Outcome {
+        Outcome {
+            set: "hard".to_owned(),
+            generator: generator.to_owned(),
+            evaluator: evaluator.map(str::to_owned),
+            method: method.to_owned(),
+            aggregate: evaluator.map(|_| "prod".to_owned()),
+            n,
+            values: values.to_vec(),
+        }
+    }
+
+    fn seed(seed: u64, majority: &[f64], weighted: &[f64]) -> SeedOutcomes {
+        let levels = (0..majority.len()).map(|problem| 4 + problem as u32 % 2).collect();
+        let ones = vec![1.0; majority.len()];
+        SeedOutcomes {
+            seed,
+            levels: BTreeMap::from([("hard".to_owned(), levels)]),
+            outcomes: vec![
+                outcome(BASE, None, "greedy", 1, majority),
+                outcome(BASE, None, "majority", 64, majority),
+                outcome(BASE, Some("prm"), "weighted", 64, weighted),
+                outcome(BASE, Some("random"), "weighted", 64, majority),
+                outcome("all-levels", None, "majority", 64, &ones),
+            ],
+            evaluators: Vec::new(),
+            training: Vec::new(),
+            pools: Vec::new(),
+            overlap: Vec::new(),
+        }
+    }
+
+    /// Two seeds of unequal size: majority 2 of 6 right, weighted 4 of 6.
+    pub(in crate::easy_to_hard) fn two_seeds() -> Results {
+        let seeds = [
+            seed(7, &[0.0, 0.0, 1.0, 0.0], &[1.0, 0.0, 1.0, 1.0]),
+            seed(8, &[1.0, 0.0], &[1.0, 0.0]),
+        ];
+        pool(&Config::default(), &seeds)
+    }
+
+    #[test]
+    fn seeds_are_pooled_over_their_problems_and_shown_one_by_one() {
+        let results = two_seeds();
+        assert_eq!(results.seeds, [7, 8]);
+        let row = &results.differences[0];
+        assert_eq!(
+            (row.method.as_str(), row.against.as_str(), row.n),
+            ("weighted", "majority", 64)
+        );
+        assert!((row.difference - 2.0 / 6.0).abs() < 1e-12);
+        assert_eq!(row.by_seed, [0.5, 0.0]);
+        assert_eq!(row.problems, 6);
+        assert!(row.low >= 0.0 && row.high <= 0.5 + 1e-12);
+    }
+
+    #[test]
+    fn selection_rows_have_levels_and_only_the_headline_evaluator() {
+        let results = two_seeds();
+        let of = |method: &str, level: Value| {
+            let rows = results.selection.iter();
+            rows.filter(|row| row.method == method && row.level == level).collect::<Vec<_>>()
+        };
+        assert_eq!(of("majority", "all".into()).len(), 1);
+        assert_eq!(of("weighted", "all".into()).len(), 1);
+        // Level 4: problems 0 and 2 of the first seed, 0 of the second.
+        let level = &of("majority", 4.into())[0];
+        assert_eq!(level.problems, 3);
+        assert!((level.accuracy - 2.0 / 3.0).abs() < 1e-12);
+        assert!(results.controls.iter().any(|row| row.evaluator.as_deref() == Some("random")));
+    }
+
+    #[test]
+    fn the_gap_recovered_is_that_of_the_pooled_means() {
+        // (4/6 - 2/6) / (6/6 - 2/6) = 1/2.
+        let gap = &two_seeds().gap_recovered[0];
+        assert!((gap.value.unwrap() - 0.5).abs() < 1e-12);
+        assert!((gap.denominator - 4.0 / 6.0).abs() < 1e-12);
+    }
 }
