@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use gradus::data::{self, Problem, StepScores};
 use gradus::run::{Stage, Stream};
 use gradus::search::{self, Aggregation, Candidate, Pool, Selector, Settings, Ties, evaluate};
-use gradus::stats::{Auc, AucWithin, roc_auc, roc_auc_within};
+use gradus::stats::{Auc, AucWithin, roc_auc};
+use gradus_train::{ScoredCompletion, evaluator_quality};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -37,7 +38,7 @@ pub(super) struct SeedOutcomes {
     /// Per set, the level of each problem; outcomes keep the same order.
     pub(super) levels: BTreeMap<String, Vec<u32>>,
     pub(super) outcomes: Vec<Outcome>,
-    pub(super) evaluators: Vec<EvaluatorQuality>,
+    pub(super) evaluators: Vec<EvaluatorRow>,
     pub(super) training: Vec<Training>,
     pub(super) pools: Vec<PoolFacts>,
     pub(super) overlap: Vec<OverlapRow>,
@@ -59,7 +60,7 @@ pub(super) struct Outcome {
 
 /// How well an evaluator tells right from wrong.
 #[derive(Clone, Debug, Deserialize, Serialize)]
-pub(super) struct EvaluatorQuality {
+pub(super) struct EvaluatorRow {
     pub(super) seed: u64,
     pub(super) evaluator: String,
     pub(super) set: String,
@@ -340,40 +341,42 @@ impl<'a> TestSet<'a> {
         kind: Evaluator,
         samples: &HashMap<String, Vec<CheckedSample>>,
         scores: &HashMap<String, HashMap<u32, Vec<f64>>>,
-    ) -> Result<EvaluatorQuality, StudyError> {
+    ) -> Result<EvaluatorRow, StudyError> {
         let confidence = self.study.config.selection.confidence;
-        let (mut steps, mut outcomes) = (Vec::new(), Vec::new());
+        let mut scored = Vec::new();
         let mut by_kind: BTreeMap<&str, Vec<(f64, bool)>> = BTreeMap::new();
         for problem in &self.problems {
             let kinds = self.study.family.step_kinds(problem)?;
-            let (mut of_steps, mut of_outcomes) = (Vec::new(), Vec::new());
             for sample in &samples[&problem.id] {
                 let judged = scores.get(&problem.id).and_then(|rows| rows.get(&sample.sample));
                 let Some(judged) = judged else { continue };
-                // In logarithms: a product of many small scores has none left to compare.
-                let product: f64 = judged.iter().map(|score| score.ln()).sum();
-                of_outcomes.push((product, sample.correct));
                 let labelled = judged.iter().copied().zip(sample.valid.iter().copied());
                 for (step, kind) in labelled.zip(&kinds) {
-                    of_steps.push(step);
                     by_kind.entry(kind).or_default().push(step);
                 }
+                scored.push(ScoredCompletion {
+                    problem: problem.id.clone(),
+                    scores: judged.clone(),
+                    labels: sample.valid.clone(),
+                    // In logarithms: a product of many small scores has none left to compare.
+                    outcome_score: judged.iter().map(|score| score.ln()).sum(),
+                    correct: Some(sample.correct),
+                });
             }
-            steps.push(of_steps);
-            outcomes.push(of_outcomes);
         }
+        let quality = evaluator_quality(&scored, confidence);
         let auc = |rows: &[(f64, bool)]| -> Option<AucValue> {
             let (scores, labels): (Vec<f64>, Vec<bool>) = rows.iter().copied().unzip();
             roc_auc(&scores, &labels, confidence).map(AucValue::from)
         };
-        Ok(EvaluatorQuality {
+        Ok(EvaluatorRow {
             seed: self.study.seed,
             evaluator: kind.name().to_owned(),
             set: self.row.set.to_owned(),
-            step_auc: auc(&steps.concat()),
-            step_auc_within: roc_auc_within(&steps, confidence).map(AucValue::from),
-            outcome_auc: auc(&outcomes.concat()),
-            outcome_auc_within: roc_auc_within(&outcomes, confidence).map(AucValue::from),
+            step_auc: quality.step_auc.map(AucValue::from),
+            step_auc_within: quality.step_auc_within.map(AucValue::from),
+            outcome_auc: quality.outcome_auc.map(AucValue::from),
+            outcome_auc_within: quality.outcome_auc_within.map(AucValue::from),
             by_kind: by_kind
                 .into_iter()
                 .map(|(kind, rows)| KindQuality {

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::config::Config;
 use super::outcomes::{
-    EvaluatorQuality, OUTCOMES, Outcome, OverlapRow, PoolFacts, SeedOutcomes, Training,
+    EvaluatorRow, OUTCOMES, Outcome, OverlapRow, PoolFacts, SeedOutcomes, Training,
 };
 use crate::StudyError;
 use crate::sampling::read_json;
@@ -32,7 +32,7 @@ pub(super) struct Results {
     pub(super) differences: Vec<DifferenceRow>,
     /// Every other evaluator, weight and generator, each beside the base generator's majority.
     pub(super) controls: Vec<ControlRow>,
-    pub(super) evaluators: Vec<EvaluatorQuality>,
+    pub(super) evaluators: Vec<EvaluatorRow>,
     pub(super) gap_recovered: Vec<GapRow>,
     pub(super) training: Vec<Training>,
     /// Samples and answers of each generator: what went unscored, and wrong modes.
