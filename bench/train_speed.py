@@ -6,7 +6,8 @@ Needs torch in this Python, a C compiler and
 `cargo build --release --manifest-path bench/Cargo.toml`. Three stacks take
 turns: gradus, PyTorch as installed, and PyTorch with MKL told that it is on
 an Intel processor (MKL takes AVX2 code on AMD otherwise). Each worker times
-forward, backward, clipping and AdamW; CPU seconds are user plus system.
+forward, backward, clipping and AdamW (gradus: its whole SFT trainer); CPU
+seconds are user plus system.
 Prints a table and one JSON line of medians and ratios.
 """
 
@@ -102,7 +103,7 @@ def worker(name, seconds):
         optimizer.step()
         return loss.item()
 
-    first = step()
+    step()
     step()
     begin, cpu, steps = time.monotonic(), cpu_seconds(), 0
     while time.monotonic() - begin < seconds:
@@ -112,7 +113,7 @@ def worker(name, seconds):
     tokens = steps * c["batch"] * length
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(json.dumps(dict(tokens=tokens, cpu_seconds=spent, tokens_per_cpu_second=tokens / spent,
-                          first_loss=first, last_loss=last, peak_mb=peak, torch=torch.__version__)))
+                          last_loss=last, peak_mb=peak, torch=torch.__version__)))
 
 
 def cpu_seconds():

@@ -1,124 +1,71 @@
-//! Times training steps of one model on one thread and prints one JSON line.
+//! Times the SFT trainer on one model and one thread and prints one JSON line.
 //!
 //! `train_speed tiny|small SECONDS [MICRO_BATCH]`; `train_speed.py` runs it beside `PyTorch`.
 
-use std::time::Instant;
-
-use gradus::run::Stream;
+use gradus::run::{Monitor, Stream, Work};
 use gradus_bench::{cpu_seconds, peak_mb};
-use gradus_model::{Activation, Decoder, DecoderConfig, Example, Gradients, LmTarget, gradients};
+use gradus_model::{Activation, DecoderConfig, LocalModel, SymbolTokenizer};
+use gradus_train::{PromptCompletion, TrainConfig, sft};
 
 fn main() {
     gradus_model::tune_allocator();
+    rayon::ThreadPoolBuilder::new().num_threads(1).build_global().expect("one thread");
     let arguments: Vec<String> = std::env::args().collect();
-    let model = arguments.get(1).map_or("tiny", String::as_str);
+    let name = arguments.get(1).map_or("tiny", String::as_str);
     let seconds: f64 = arguments.get(2).map_or(3.0, |text| text.parse().expect("seconds"));
-    let (config, batch, length, supervised, micro) = match model {
-        "tiny" => {
-            let config = DecoderConfig { vocab_size: 38, ..DecoderConfig::default() };
-            (config, 32, 45, 22, 8)
-        }
+    let tiny = DecoderConfig::default();
+    // Lengths are in tokens; the end-of-sequence token makes the rest of a completion.
+    let (config, symbols, batch_size, prompt, completion) = match name {
+        "tiny" => (tiny, 36, 32, 22, 22),
         "small" => {
             let config = DecoderConfig {
-                vocab_size: 64,
                 hidden_size: 256,
                 intermediate_size: 688,
                 hidden_act: Activation::Silu,
                 rope_theta: 10_000.0,
                 value_head: false,
-                ..DecoderConfig::default()
+                ..tiny
             };
-            (config, 64, 128, 0, 8)
+            (config, 62, 64, 1, 126)
         }
         other => panic!("no model is called {other}: tiny or small"),
     };
-    let micro = arguments.get(3).map_or(micro, |text| text.parse().expect("micro-batch"));
+    let micro_batch_size = arguments.get(3).map_or(8, |text| text.parse().expect("micro-batch"));
 
-    let decoder = Decoder::new(config, &mut Stream::new(1, &["init"])).expect("sizes");
+    let tokenizer = SymbolTokenizer::new((0..symbols).map(|symbol| symbol.to_string()).collect());
+    let tokenizer = tokenizer.expect("symbols").into();
+    let mut init = Stream::new(1, &["init"]);
+    let mut model = LocalModel::new(config, tokenizer, &mut init).expect("sizes");
     let mut draw = Stream::new(1, &["data"]);
-    let targets = (length - 1 - supervised) * batch;
-    let examples: Vec<Example> = (0..batch)
-        .map(|_| {
-            let tokens: Vec<u32> =
-                (0..length).map(|_| draw.below(config.vocab_size as u64) as u32).collect();
-            let lm = (supervised..length - 1)
-                .map(|position| LmTarget {
-                    position,
-                    token: tokens[position + 1],
-                    weight: 1.0 / targets as f32,
-                })
-                .collect();
-            Example { tokens, lm, values: vec![] }
-        })
-        .collect();
-    let examples: Vec<&Example> = examples.iter().collect();
-
-    let mut flat = Gradients::new(&decoder);
-    let mut adamw = AdamW::new(decoder.len());
-    let mut first = 0.0;
-    let mut steps = 0;
-    let (mut start, mut cpu) = (Instant::now(), cpu_seconds());
-    let loss = loop {
-        flat.clear();
-        let mut loss = 0.0;
-        for chunk in examples.chunks(micro) {
-            loss += gradients(&decoder, chunk, &mut flat).expect("gradients").lm_sum;
-        }
-        adamw.step(&decoder, &mut flat);
-        if steps == 0 {
-            first = loss;
-        }
-        steps += 1;
-        if steps == 3 {
-            (start, cpu) = (Instant::now(), cpu_seconds());
-        }
-        if steps > 3 && start.elapsed().as_secs_f64() > seconds {
-            break loss;
-        }
+    let mut text = |length: usize| {
+        let symbols = (0..length).map(|_| draw.below(symbols).to_string());
+        symbols.collect::<Vec<_>>().join(" ")
     };
-    let spent = cpu_seconds() - cpu;
-    let tokens = (steps - 3) * batch * length;
+    let rows: Vec<PromptCompletion> = (0..batch_size)
+        .map(|_| PromptCompletion { prompt: text(prompt), completion: text(completion) })
+        .collect();
+
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut train = |steps: u32, run: &str| {
+        let config = TrainConfig {
+            batch_size,
+            micro_batch_size,
+            num_train_epochs: steps,
+            save_steps: u64::MAX,
+            ..TrainConfig::default()
+        };
+        let work =
+            Work::scratch(folder.path().join(run), run, Monitor::silent()).expect("a folder");
+        let cpu = cpu_seconds();
+        let summary = sft::run(&mut model, &rows, &config, &work).expect("training");
+        (summary, cpu_seconds() - cpu)
+    };
+    let (_, warm_up) = train(5, "warm-up");
+    let (summary, spent) = train((5.0 * seconds / warm_up).ceil() as u32, "timed");
     let row = serde_json::json!({
-        "stack": "gradus", "model": model, "tokens": tokens, "cpu_seconds": spent,
-        "tokens_per_cpu_second": tokens as f64 / spent, "first_loss": first, "last_loss": loss,
-        "peak_mb": peak_mb(),
+        "stack": "gradus", "model": name, "tokens": summary.num_tokens, "cpu_seconds": spent,
+        "tokens_per_cpu_second": summary.num_tokens as f64 / spent,
+        "last_loss": summary.final_loss, "peak_mb": peak_mb(),
     });
     println!("{row}");
-}
-
-struct AdamW {
-    mean: Vec<f32>,
-    square: Vec<f32>,
-    steps: i32,
-}
-
-impl AdamW {
-    fn new(len: usize) -> Self {
-        Self { mean: vec![0.0; len], square: vec![0.0; len], steps: 0 }
-    }
-
-    fn step(&mut self, decoder: &Decoder, gradient: &mut Gradients) {
-        let (rate, first, second, decay) = (3e-3f32, 0.9f32, 0.98f32, 0.01f32);
-        let norm: f32 = gradient.values().iter().map(|g| g * g).sum::<f32>().sqrt();
-        let clip = (1.0 / norm).min(1.0);
-        self.steps += 1;
-        let step = rate / (1.0 - first.powi(self.steps));
-        let correction = 1.0 / (1.0 - second.powi(self.steps));
-        for parameter in decoder.parameters() {
-            let place = parameter.offset..parameter.offset + parameter.len;
-            let shrink = if parameter.decay { 1.0 - rate * decay } else { 1.0 };
-            let (mean, square) = (&mut self.mean[place.clone()], &mut self.square[place.clone()]);
-            let gradient = &gradient.values()[place];
-            parameter
-                .update(|weight| {
-                    for (((w, g), m), v) in weight.iter_mut().zip(gradient).zip(mean).zip(square) {
-                        let g = g * clip;
-                        *m = first * *m + (1.0 - first) * g;
-                        *v = second * *v + (1.0 - second) * g * g;
-                        *w = *w * shrink - step * *m / ((*v * correction).sqrt() + 1e-8);
-                    }
-                })
-                .expect("a weight in memory");
-        }
-    }
 }

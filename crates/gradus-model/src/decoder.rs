@@ -1,10 +1,13 @@
 //! The decoder's weights: their names, shapes and places.
 
 use std::cell::Cell;
+use std::sync::{Mutex, PoisonError};
 
 use candle_core::{CpuStorage, Device, InplaceOp1, Layout, Storage, Var};
 use gradus::run::Stream;
 
+use crate::fused::Workspace;
+use crate::packed::PackedWeights;
 use crate::{Activation, DecoderConfig, ModelError};
 
 /// A pre-norm decoder of the Llama kind: `RMSNorm`, rotary positions, causal
@@ -17,7 +20,13 @@ use crate::{Activation, DecoderConfig, ModelError};
 pub struct Decoder {
     config: DecoderConfig,
     parameters: Vec<Parameter>,
+    /// Buffers of finished micro-batches, for the next ones: one set per thread
+    /// that was at work, however many micro-batches there are.
+    spare: Mutex<Vec<Buffers>>,
 }
+
+/// What a micro-batch needs beside weights and gradient.
+pub(crate) type Buffers = (PackedWeights, Workspace);
 
 /// One weight, and its place in a flat gradient.
 #[derive(Debug)]
@@ -129,7 +138,7 @@ impl Decoder {
         if config.value_head {
             weights.add("score", &[1, d], &Start::Zeros)?;
         }
-        Ok(Self { parameters: weights.parameters, config })
+        Ok(Self { parameters: weights.parameters, config, spare: Mutex::default() })
     }
 
     /// A copy that shares nothing, with or without an evaluator head; a head
@@ -157,7 +166,7 @@ impl Decoder {
                 },
             });
         }
-        Ok(Self { config, parameters })
+        Ok(Self { config, parameters, spare: Mutex::default() })
     }
 
     /// Its sizes.
@@ -178,6 +187,16 @@ impl Decoder {
     /// Is it without weights (it never is).
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Buffers that no micro-batch is using.
+    pub(crate) fn spare(&self) -> Option<Buffers> {
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    }
+
+    /// Keeps buffers for the next micro-batch.
+    pub(crate) fn keep(&self, buffers: Buffers) {
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner).push(buffers);
     }
 
     pub(crate) fn embedding(&self) -> &Parameter {

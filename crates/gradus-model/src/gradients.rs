@@ -1,6 +1,5 @@
 use crate::batch::{Example, Losses, check};
-use crate::fused::{Workspace, loss_and_gradient};
-use crate::packed::PackedWeights;
+use crate::fused::loss_and_gradient;
 use crate::{Decoder, ModelError};
 
 /// A flat gradient: one number per weight, at the places that
@@ -8,14 +7,12 @@ use crate::{Decoder, ModelError};
 #[derive(Clone, Debug, Default)]
 pub struct Gradients {
     values: Vec<f32>,
-    weights: PackedWeights,
-    workspace: Workspace,
 }
 
 impl Gradients {
     /// Zeros for every weight of `decoder`.
     pub fn new(decoder: &Decoder) -> Self {
-        Self { values: vec![0.0; decoder.len()], ..Self::default() }
+        Self { values: vec![0.0; decoder.len()] }
     }
 
     /// The numbers.
@@ -56,9 +53,12 @@ pub fn gradients(
     into: &mut Gradients,
 ) -> Result<Losses, ModelError> {
     check(decoder, examples)?;
-    let Gradients { values, weights, workspace } = into;
+    let (mut weights, mut workspace) = decoder.spare().unwrap_or_default();
     weights.fill(decoder, true)?;
-    Ok(loss_and_gradient(decoder, weights, examples, workspace, values))
+    let values = &mut into.values;
+    let losses = loss_and_gradient(decoder, &weights, examples, &mut workspace, values);
+    decoder.keep((weights, workspace));
+    Ok(losses)
 }
 
 #[cfg(test)]
