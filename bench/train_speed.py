@@ -121,6 +121,18 @@ def cpu_seconds():
     return usage.ru_utime + usage.ru_stime
 
 
+def cpu_name():
+    """The processor, with its family and model where the system tells."""
+    facts = {}
+    try:
+        for line in open("/proc/cpuinfo"):
+            name, _, value = line.partition(":")
+            facts.setdefault(name.strip(), value.strip())
+    except OSError:
+        return platform.processor()
+    return "{model name}, family {cpu family}, model {model}".format_map(facts)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--worker")
@@ -166,9 +178,7 @@ def main():
             )
             version = rows["torch"][0]["torch"]
             print(f"{model}:", json.dumps(results[model]), file=sys.stderr)
-    cpu = next((line.split(":", 1)[1].strip() for line in open("/proc/cpuinfo")
-                if line.startswith("model name")), platform.processor())
-    row = dict(bench="train_speed", cpu=cpu, torch=version, rounds=asked.rounds,
+    row = dict(bench="train_speed", cpu=cpu_name(), torch=version, rounds=asked.rounds,
                seconds=asked.seconds, models=results)
     print(json.dumps(row))
     if asked.out:

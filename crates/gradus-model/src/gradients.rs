@@ -148,6 +148,28 @@ mod tests {
     }
 
     #[test]
+    #[cfg(target_arch = "x86_64")]
+    fn the_gradient_is_the_same_to_the_bit_with_every_instruction_set() {
+        use crate::kernels::{AT_MOST, Instructions};
+        for act in [Activation::GeluTanh, Activation::Silu] {
+            let decoder = decoder(act, 40, 2);
+            let examples = examples(&[20, 3]);
+            let examples: Vec<&Example> = examples.iter().collect();
+            let found = [Instructions::Avx512, Instructions::Avx2, Instructions::Baseline].map(
+                |instructions| {
+                    AT_MOST.set(Some(instructions));
+                    let mut into = Gradients::new(&decoder);
+                    let losses = gradients(&decoder, &examples, &mut into).unwrap();
+                    AT_MOST.set(None);
+                    (losses, into.values)
+                },
+            );
+            assert!(found[0] == found[1], "AVX2 differs");
+            assert!(found[0] == found[2], "the baseline differs");
+        }
+    }
+
+    #[test]
     fn gradients_add_up_and_buffers_may_be_reused() {
         let decoder = decoder(Activation::GeluTanh, 64, 4);
         let examples = examples(&[45, 20, 31]);

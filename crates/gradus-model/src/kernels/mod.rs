@@ -67,15 +67,24 @@ use kernel;
 
 /// What the processor offers.
 #[cfg(target_arch = "x86_64")]
-#[derive(Clone, Copy)]
-enum Instructions {
-    Avx512,
-    Avx2,
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) enum Instructions {
     Baseline,
+    Avx2,
+    Avx512,
 }
 
 #[cfg(target_arch = "x86_64")]
 fn instructions() -> Instructions {
+    #[cfg(test)]
+    if let Some(at_most) = AT_MOST.get() {
+        return at_most.min(detected());
+    }
+    detected()
+}
+
+#[cfg(target_arch = "x86_64")]
+fn detected() -> Instructions {
     let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
     let avx512 = is_x86_feature_detected!("avx512f")
         && is_x86_feature_detected!("avx512dq")
@@ -86,4 +95,11 @@ fn instructions() -> Instructions {
         (true, false) => Instructions::Avx2,
         (false, _) => Instructions::Baseline,
     }
+}
+
+#[cfg(all(test, target_arch = "x86_64"))]
+thread_local! {
+    /// What tests let this thread use.
+    pub(crate) static AT_MOST: std::cell::Cell<Option<Instructions>> =
+        const { std::cell::Cell::new(None) };
 }
