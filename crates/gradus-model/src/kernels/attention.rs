@@ -129,10 +129,18 @@ pub(super) fn seen_in(visible: usize, panel: usize) -> usize {
     visible.saturating_sub(panel * PANEL).min(PANEL)
 }
 
-/// Softmax of scores in panels, of which only the first `seen(panel)` count;
-/// zeros elsewhere.
+/// Softmax of rows of `stride` scores, at most [`ROWS`] rows; in whole panels, of
+/// which only the first `seen(row, panel)` count. Zeros elsewhere.
+///
+/// One pass after the other over all rows, because within a row each waits for
+/// the last.
 #[inline(always)]
-pub(super) fn softmax<L: Lanes>(row: &mut [[f32; PANEL]], seen: impl Fn(usize) -> usize) {
+pub(super) fn softmax<L: Lanes>(
+    scores: &mut [f32],
+    stride: usize,
+    panels: usize,
+    seen: impl Fn(usize, usize) -> usize,
+) {
     // Sixteen of these from the right place hide the lanes from `seen` on.
     const BIAS: [f32; 2 * PANEL] = {
         let mut bias = [f32::NEG_INFINITY; 2 * PANEL];
@@ -144,27 +152,35 @@ pub(super) fn softmax<L: Lanes>(row: &mut [[f32; PANEL]], seen: impl Fn(usize) -
         keep.split_at_mut(PANEL).0.copy_from_slice(&[1.0; PANEL]);
         keep
     };
-    let window = |of: &[f32; 2 * PANEL], panel: usize| {
+    let window = |of: &[f32; 2 * PANEL], row: usize, panel: usize| {
         let mut window = [0.0; PANEL];
-        window.copy_from_slice(&of[PANEL - seen(panel)..][..PANEL]);
+        window.copy_from_slice(&of[PANEL - seen(row, panel)..][..PANEL]);
         L::load(&window)
     };
-    let mut largest = L::splat(f32::NEG_INFINITY);
-    for (panel, scores) in row.iter_mut().enumerate() {
-        let hidden = L::load(scores).add(window(&BIAS, panel));
-        hidden.store(scores);
-        largest = largest.max(hidden);
+    let mut scales = [0.0; ROWS];
+    for (row, (scores, shift)) in scores.chunks_mut(stride).zip(&mut scales).enumerate() {
+        let mut largest = L::splat(f32::NEG_INFINITY);
+        for (panel, scores) in scores.as_chunks_mut().0.iter_mut().take(panels).enumerate() {
+            let score = L::load(scores).add(window(&BIAS, row, panel));
+            score.store(scores);
+            largest = largest.max(score);
+        }
+        *shift = -largest.largest();
     }
-    let shift = L::splat(-largest.largest());
-    let mut sum = L::splat(0.0);
-    for (panel, scores) in row.iter_mut().enumerate() {
-        let weights = L::load(scores).add(shift).exp_of_negative().mul(window(&KEEP, panel));
-        weights.store(scores);
-        sum = sum.add(weights);
+    for (row, (scores, scale)) in scores.chunks_mut(stride).zip(&mut scales).enumerate() {
+        let (shift, mut sum) = (L::splat(*scale), L::splat(0.0));
+        for (panel, scores) in scores.as_chunks_mut().0.iter_mut().take(panels).enumerate() {
+            let weight = L::load(scores).add(shift).exp_of_negative();
+            let weight = weight.mul(window(&KEEP, row, panel));
+            weight.store(scores);
+            sum = sum.add(weight);
+        }
+        *scale = 1.0 / sum.sum();
     }
-    let scale = L::splat(1.0 / sum.sum());
-    for scores in row {
-        L::load(scores).mul(scale).store(scores);
+    for (scores, &scale) in scores.chunks_mut(stride).zip(&scales) {
+        for scores in scores.as_chunks_mut().0.iter_mut().take(panels) {
+            L::load(scores).mul(L::splat(scale)).store(scores);
+        }
     }
 }
 
@@ -266,12 +282,10 @@ kernel! {
                 for start in (first / ROWS * ROWS..length).step_by(ROWS) {
                     let block = Block { start, length, width };
                     scores_of_block::<L>(&qkv[at..], 3 * hidden, keys, block, probabilities);
-                    let seen = padded(block.seen());
-                    let rows = probabilities.chunks_exact_mut(stride).enumerate();
-                    for (row, scores) in rows.take(block.seen()).skip(start) {
-                        let scores = scores[..seen].as_chunks_mut().0;
-                        softmax::<L>(scores, |panel| seen_in(row + 1, panel));
-                    }
+                    let scores = &mut probabilities[start * stride..block.seen() * stride];
+                    softmax::<L>(scores, stride, block.seen().div_ceil(PANEL), |row, panel| {
+                        seen_in(start + row + 1, panel)
+                    });
                     mix_of_block::<L>(probabilities, values, block, &mut output[at..], hidden);
                 }
             }

@@ -103,8 +103,8 @@ kernel! {
                 }
             }
         }
-        for scores in scores.chunks_exact_mut(seen) {
-            softmax::<L>(scores.as_chunks_mut().0, |panel| {
+        for scores in scores.chunks_mut(8 * seen) {
+            softmax::<L>(scores, seen, seen / PANEL, |_, panel| {
                 match panel.checked_sub(seen_before / PANEL) {
                     None => seen_in(before.len, panel),
                     Some(panel) => seen_in(own.len, panel),

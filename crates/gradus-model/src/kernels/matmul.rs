@@ -30,14 +30,8 @@ impl Panels {
     pub(crate) fn pack(&mut self, right: &[f32], depth: usize, width: usize) {
         self.reset(depth, width);
         for (at, panel) in self.data.chunks_exact_mut(PANEL * depth).enumerate() {
-            let column = at * PANEL;
-            let columns = PANEL.min(width - column);
-            for (to, from) in
-                panel.as_chunks_mut::<PANEL>().0.iter_mut().zip(right.chunks_exact(width))
-            {
-                to[..columns].copy_from_slice(&from[column..column + columns]);
-                to[columns..].fill(0.0);
-            }
+            let (panel, _) = panel.as_chunks_mut();
+            copy_columns(right, width, at * PANEL, panel);
         }
     }
 
@@ -50,10 +44,12 @@ impl Panels {
             if rows.len() < PANEL * depth {
                 panel.fill(0.0);
             }
-            let (panel, _) = panel.as_chunks_mut::<PANEL>();
-            for (lane, row) in rows.chunks_exact(depth).enumerate() {
-                for (to, &from) in panel.iter_mut().zip(row) {
-                    to[lane] = from;
+            // Sixteen rows of the panel at a time stay in the nearest cache.
+            for (block, panel) in panel.as_chunks_mut::<PANEL>().0.chunks_mut(16).enumerate() {
+                for (lane, row) in rows.chunks_exact(depth).enumerate() {
+                    for (to, &from) in panel.iter_mut().zip(&row[16 * block..]) {
+                        to[lane] = from;
+                    }
                 }
             }
         }
@@ -62,6 +58,20 @@ impl Panels {
     fn reset(&mut self, depth: usize, width: usize) {
         (self.depth, self.width) = (depth, width);
         self.data.resize(width.div_ceil(PANEL) * PANEL * depth, 0.0);
+    }
+}
+
+/// Copies the columns of a panel, from `column` on, out of rows of `width`.
+#[inline(always)]
+fn copy_columns(from: &[f32], width: usize, column: usize, to: &mut [[f32; PANEL]]) {
+    for (to, row) in to.iter_mut().zip(from.chunks_exact(width)) {
+        let row = &row[column..];
+        if let Some(row) = row.first_chunk() {
+            *to = *row;
+        } else {
+            *to = [0.0; PANEL];
+            to[..row.len()].copy_from_slice(row);
+        }
     }
 }
 
@@ -126,30 +136,29 @@ fn part<
             }
         }
     }
-    for (row, sums) in sums.iter().enumerate() {
-        for (vector, sum) in sums.iter().enumerate() {
-            target.put(ROW + row, (VECTOR + vector) * 16, *sum);
+    // Rows one by one, so that the sums stay in registers to the end.
+    if target.rows >= ROW + COUNT && target.columns >= 16 * (VECTOR + VECTORS) {
+        for (row, sums) in sums.into_iter().enumerate() {
+            let to = &mut target.to[(ROW + row) * target.stride..];
+            let (to, _) = to.as_chunks_mut::<16>();
+            for (vector, sum) in sums.into_iter().enumerate() {
+                let to = &mut to[VECTOR + vector];
+                (if target.add { L::load(to).add(sum) } else { sum }).store(to);
+            }
+        }
+        return;
+    }
+    let mut copies = [[[0.0; 16]; VECTORS]; COUNT];
+    for (copies, sums) in copies.iter_mut().zip(sums) {
+        for (copy, sum) in copies.iter_mut().zip(sums) {
+            sum.store(copy);
         }
     }
-}
-
-impl Target<'_> {
-    #[inline(always)]
-    fn put<L: Lanes>(&mut self, row: usize, column: usize, sums: L) {
-        if row >= self.rows || column >= self.columns {
-            return;
-        }
-        let to = &mut self.to[row * self.stride + column..];
-        if column + 16 <= self.columns
-            && let Some(to) = to.first_chunk_mut::<16>()
-        {
-            (if self.add { L::load(to).add(sums) } else { sums }).store(to);
-        } else {
-            let mut copy = [0.0; 16];
-            sums.store(&mut copy);
-            for (to, sum) in to.iter_mut().zip(copy).take(self.columns - column) {
-                *to = if self.add { *to + sum } else { sum };
-            }
+    let columns = target.columns.saturating_sub(16 * VECTOR);
+    for (row, copies) in copies.iter().enumerate().take(target.rows.saturating_sub(ROW)) {
+        let to = target.to[(ROW + row) * target.stride..].iter_mut().skip(16 * VECTOR);
+        for (to, sum) in to.zip(copies.as_flattened()).take(columns) {
+            *to = if target.add { *to + sum } else { *sum };
         }
     }
 }
@@ -212,9 +221,7 @@ kernel! {
         for (left, right) in left.chunks(STRIP * outputs).zip(right.chunks(STRIP * inputs)) {
             for column in (0..inputs).step_by(PANEL) {
                 let columns = PANEL.min(inputs - column);
-                for (to, from) in panel.iter_mut().zip(right.chunks_exact(inputs)) {
-                    to[..columns].copy_from_slice(&from[column..column + columns]);
-                }
+                copy_columns(right, inputs, column, &mut panel);
                 let panel = &panel[..right.len() / inputs];
                 for output in (0..outputs).step_by(ROWS) {
                     let mut target = Target {
