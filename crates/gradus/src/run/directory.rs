@@ -50,7 +50,8 @@ pub struct RunOptions {
 
 /// An open run directory; no other process can open it meanwhile.
 ///
-/// Dropped without [`Run::finish`] or [`Run::fail`], it stays as a kill would leave it.
+/// Dropped without [`Run::finish`] or [`Run::fail`], it stays as a kill would leave it;
+/// dropped by a panic, it is recorded as failed.
 ///
 /// The folder holds `run.json` ([`Record`]), `log.txt`, a link to each stage's result in
 /// `stages/`, the metrics of all stages in `metrics.jsonl` and as event files in
@@ -65,7 +66,6 @@ pub struct Run {
     _lock: Lock,
 }
 
-const LOCK: &str = ".lock";
 const LOG: &str = "log.txt";
 const STAGES: &str = "stages";
 const EVENTS: &str = "tensorboard";
@@ -75,24 +75,20 @@ impl Run {
     /// Opens a new run directory, or an unfinished one to go on with it.
     pub fn open(options: RunOptions) -> Result<Self, RunError> {
         let runs = absolute(&options.runs)?;
-        files::make_folder(&runs)?;
-        let dir = match &options.out {
-            Some(out) => absolute(out)?,
-            None if options.resume => opening::newest_unfinished(&runs, &options)?,
-            None => opening::new_folder(&runs, &options.recipe)?,
+        let dir = if let Some(out) = &options.out {
+            absolute(out)?
+        } else {
+            files::make_folder(&runs)?;
+            if options.resume {
+                opening::newest_unfinished(&runs, &options)?
+            } else {
+                opening::new_folder(&runs, &options.recipe)?
+            }
         };
-        files::make_folder(&dir)?;
-        let lock_path = dir.join(LOCK);
-        let Some(lock) = Lock::try_take(&lock_path)? else {
-            return Err(RunError::Locked { holder: Lock::holder(&lock_path), dir });
-        };
+        let lock = Lock::folder(&dir, Record::FILE)?;
         let record = match Record::read(&dir)? {
             Some(left) => opening::go_on(&dir, left, &options)?,
-            None if opening::is_empty(&dir)? => opening::first(&options),
-            None => {
-                let reason = "neither empty nor the directory of a run".into();
-                return Err(RunError::Directory { dir, reason });
-            }
+            None => opening::first(&options),
         };
         record.write(&dir)?;
         for made_again in [STAGES, EVENTS, METRICS] {
@@ -183,7 +179,7 @@ impl Run {
 
     /// Writes a file of the run directory, whole or not at all.
     pub fn write(&self, file: &str, text: &str) -> Result<(), RunError> {
-        files::write(&self.dir.join(file), text.as_bytes())
+        files::write_file(&self.dir.join(file), text.as_bytes())
     }
 
     /// Writes `results.json`.
@@ -243,6 +239,17 @@ impl Run {
     }
 }
 
+impl Drop for Run {
+    fn drop(&mut self) {
+        if std::thread::panicking() && self.lock_record().status == Status::Running {
+            let error = "it panicked (a bug in the program, not in the input)";
+            write_log(&self.log, &Event::Note { text: error.into() });
+            // Nobody is left to tell when the record cannot be written.
+            let _ = self.close(Status::Failed, Some(error.into()));
+        }
+    }
+}
+
 fn absolute(path: &Path) -> Result<PathBuf, RunError> {
     std::path::absolute(path).map_err(RunError::io("find", path))
 }
@@ -261,6 +268,7 @@ fn write_log(mut log: &File, event: &Event) {
 
 #[cfg(test)]
 mod tests {
+    use std::panic::AssertUnwindSafe;
     use std::sync::Arc;
     use std::sync::atomic::AtomicBool;
 
@@ -389,10 +397,34 @@ mod tests {
         let other = runs.path().join("photos");
         std::fs::create_dir(&other).unwrap();
         std::fs::write(other.join("me.jpg"), "").unwrap();
+        let runs = runs.path().join("elsewhere");
         expect(
-            RunOptions { out: Some(other), ..given },
-            "neither empty nor the directory of a run",
+            RunOptions { out: Some(other.clone()), runs: runs.clone(), ..given },
+            "holds files and no run.json",
         );
+        assert_eq!(std::fs::read_dir(&other).unwrap().count(), 1, "it stays as it was");
+        assert!(!runs.exists());
+    }
+
+    #[test]
+    fn a_run_that_panics_says_so() {
+        let runs = tempfile::tempdir().unwrap();
+        let out = runs.path().join("mine");
+        let given = RunOptions { out: Some(out.clone()), ..options(runs.path()) };
+        let panicked = std::panic::catch_unwind(AssertUnwindSafe(|| {
+            let run = Run::open(given).unwrap();
+            run.stage("first", &[], &json!({}), |_| -> Result<(), RunError> {
+                // As `panic!`, without a message on standard error.
+                std::panic::resume_unwind(Box::new("no such row"))
+            })
+        }));
+        assert!(panicked.is_err());
+        let record = Record::read(&out).unwrap().unwrap();
+        assert_eq!(record.status, Status::Failed);
+        assert!(record.ended.is_some());
+        let log = std::fs::read_to_string(out.join("log.txt")).unwrap();
+        assert!(log.contains("panicked"), "{log}");
+        assert!(record.error.unwrap().contains("panicked"));
     }
 
     #[test]

@@ -40,7 +40,7 @@ pub fn write_events(metrics: &Path, folder: &Path) -> Result<PathBuf, RunError> 
     );
     files::make_folder(folder)?;
     let path = folder.join(name);
-    files::write(&path, &event_file(&rows, now.as_secs_f64()))?;
+    files::write_file(&path, &event_file(&rows, now.as_secs_f64()))?;
     Ok(path)
 }
 

@@ -8,12 +8,13 @@ use serde_json::Value;
 use super::RunError;
 use crate::data::hash_bytes;
 
-/// Writes under a temporary name, flushes to the disk, then renames: readers see all or nothing.
-pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), RunError> {
+/// Writes a file whole or not at all: under a temporary name in the same folder, flushed
+/// to the disk and renamed.
+pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), RunError> {
     replace(path, |file| file.write_all(bytes))
 }
 
-/// As [`write`], with a function that writes the contents.
+/// As [`write_file`], with a function that writes the contents.
 pub(super) fn replace(
     path: &Path,
     contents: impl FnOnce(&mut File) -> std::io::Result<()>,
@@ -30,7 +31,7 @@ pub(super) fn replace(
 }
 
 /// The hidden name beside `path` under which it is written.
-fn temporary(path: &Path) -> PathBuf {
+pub(super) fn temporary(path: &Path) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     path.with_file_name(format!(".{name}.tmp"))
 }
@@ -42,8 +43,10 @@ pub(super) fn rename(from: &Path, to: &Path) -> Result<(), RunError> {
 }
 
 /// Makes a folder's list of names durable, where the system can (elsewhere it does so itself).
-pub(super) fn sync_folder(folder: &Path) -> Result<(), RunError> {
+pub fn sync_folder(folder: &Path) -> Result<(), RunError> {
     if cfg!(unix) {
+        // The parent of a bare name.
+        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
         File::open(folder)
             .and_then(|folder| folder.sync_all())
             .map_err(RunError::io("flush", folder))?;
@@ -137,7 +140,7 @@ mod tests {
     fn a_failed_write_leaves_the_old_file_and_no_other() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("results.json");
-        write(&path, b"old").unwrap();
+        write_file(&path, b"old").unwrap();
         let full = || std::io::Error::from(std::io::ErrorKind::StorageFull);
         let error = replace(&path, |file| {
             file.write_all(b"ne")?;

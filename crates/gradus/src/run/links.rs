@@ -10,7 +10,7 @@ pub(super) fn make_link(at: &Path, target: &Path) -> Result<(), RunError> {
     let target = relative(&real(folder)?, &real(target)?);
     match symlink(&target, at) {
         Ok(()) => Ok(()),
-        Err(_) => files::write(at, format!("{}\n", target.display()).as_bytes()),
+        Err(_) => files::write_file(at, format!("{}\n", target.display()).as_bytes()),
     }
 }
 

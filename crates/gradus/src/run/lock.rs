@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::RunError;
+use super::{RunError, files};
 
 /// Who holds a lock.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -24,11 +24,30 @@ impl fmt::Display for Holder {
 
 /// An exclusive lock on a file, which the system releases when the process ends, however it ends.
 #[derive(Debug)]
-pub(super) struct Lock {
+pub struct Lock {
     _file: File,
 }
 
+/// Name of the lock of a folder.
+const LOCK: &str = ".lock";
+
 impl Lock {
+    /// Takes a folder for this process alone, and makes it where there is none.
+    ///
+    /// `record` is the file that every folder of the kind holds: one that holds anything
+    /// and not that file is somebody else's, and is refused before anything is written in
+    /// it ([`RunError::Directory`]). [`RunError::Locked`] while another process has it.
+    pub fn folder(dir: &Path, record: &str) -> Result<Self, RunError> {
+        if !dir.join(record).exists() && !is_empty(dir, record)? {
+            let reason = format!("holds files and no {record}; choose another --out");
+            return Err(RunError::Directory { dir: dir.to_owned(), reason });
+        }
+        files::make_folder(dir)?;
+        let path = dir.join(LOCK);
+        Self::try_take(&path)?
+            .ok_or_else(|| RunError::Locked { holder: Self::holder(&path), dir: dir.to_owned() })
+    }
+
     /// The lock, or `None` while another holds it.
     pub(super) fn try_take(path: &Path) -> Result<Option<Self>, RunError> {
         let mut file = OpenOptions::new()
@@ -56,6 +75,24 @@ impl Lock {
     }
 }
 
+/// Whether a folder is missing, or holds nothing but what is left by a process that was
+/// killed before it had written `record`.
+fn is_empty(dir: &Path, record: &str) -> Result<bool, RunError> {
+    let entries = match std::fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(true),
+        Err(error) => return Err(RunError::io("read", dir)(error)),
+    };
+    let unfinished = files::temporary(Path::new(record));
+    for entry in entries {
+        let name = entry.map_err(RunError::io("read", dir))?.file_name();
+        if name != LOCK && name != *unfinished {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 /// The machine's name where the system keeps it in a file, else `localhost`.
 pub(super) fn host_name() -> String {
     ["/proc/sys/kernel/hostname", "/etc/hostname"]
@@ -80,5 +117,26 @@ mod tests {
         assert_eq!(Lock::holder(&path).unwrap().pid, std::process::id());
         drop(held);
         assert!(Lock::try_take(&path).unwrap().is_some());
+    }
+
+    #[test]
+    fn a_folder_of_something_else_is_refused_as_it_stands() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path().join("photos");
+        std::fs::create_dir(&dir).unwrap();
+        std::fs::write(dir.join(".me.jpg"), "").unwrap();
+        let error = Lock::folder(&dir, "run.json").unwrap_err();
+        assert_eq!(error.kind(), super::super::ErrorKind::Usage);
+        assert!(error.to_string().contains("holds files and no run.json"), "{error}");
+        assert_eq!(std::fs::read_dir(&dir).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_folder_of_a_process_that_was_killed_early_is_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path().join("a/b");
+        drop(Lock::folder(&dir, "run.json").unwrap());
+        std::fs::write(dir.join(".run.json.tmp"), "{").unwrap();
+        assert!(Lock::folder(&dir, "run.json").is_ok());
     }
 }

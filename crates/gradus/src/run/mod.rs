@@ -9,6 +9,7 @@
 
 mod appended;
 mod clock;
+mod command_line;
 mod directory;
 mod error;
 mod events;
@@ -28,12 +29,15 @@ mod stage;
 mod stream;
 mod work;
 
+pub use command_line::{repeat_line, resume_line};
 pub use directory::{Run, RunOptions};
 pub use error::{ErrorKind, RunError};
 pub use events::write_events;
-pub use lock::Holder;
+pub use files::{sync_folder, write_file};
+pub use lock::{Holder, Lock};
 pub use metrics::Metrics;
 pub use monitor::{Event, Monitor};
+pub use opening::difference;
 pub use part::Part;
 pub use recipe::{Recipe, RecipeError};
 pub use record::{HostFacts, Input, Record, StageRecord, Status, Tool};

@@ -132,6 +132,6 @@ impl Record {
     pub(super) fn write(&self, dir: &Path) -> Result<(), RunError> {
         let mut text = serde_json::to_string_pretty(self).expect("a record is plain data");
         text.push('\n');
-        files::write(&dir.join(Self::FILE), text.as_bytes())
+        files::write_file(&dir.join(Self::FILE), text.as_bytes())
     }
 }

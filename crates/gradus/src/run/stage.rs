@@ -74,7 +74,7 @@ impl Store {
         });
         let mut text = files::canonical_json(&description)?;
         text.push('\n');
-        files::write(&part.join("stage.json"), text.as_bytes())?;
+        files::write_file(&part.join("stage.json"), text.as_bytes())?;
         files::sync_tree(&part)?;
         files::rename(&part, &stage.dir)?;
         // Whoever waited for this lock looks for the result first, so the file may go.

@@ -53,7 +53,7 @@ impl Work {
 
     /// Writes a file of the folder, whole or not at all.
     pub fn write(&self, file: &str, text: &str) -> Result<(), RunError> {
-        files::write(&self.path(file), text.as_bytes())
+        files::write_file(&self.path(file), text.as_bytes())
     }
 
     /// A file of rows that survives a kill.
