@@ -4,11 +4,10 @@
 //! that Hugging Face gives them. Each file is written under a temporary name,
 //! flushed and renamed, the weights last: a folder with `model.safetensors` is whole.
 
-use std::fs::{self, File};
-use std::io::Write as _;
+use std::fs;
 use std::path::Path;
 
-use gradus::run::Stream;
+use gradus::run::{RunError, Stream, write_file};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -105,7 +104,7 @@ fn read_tensor(
 
 /// Writes the three files of `dir`, which is made if it is missing.
 pub(crate) fn save(dir: &Path, decoder: &Decoder, tokenizer: &Tokenizer) -> Result<(), ModelError> {
-    fs::create_dir_all(dir).map_err(io(dir, "create"))?;
+    fs::create_dir_all(dir).map_err(RunError::io("create", dir))?;
     write_json(&dir.join(CONFIG), decoder.config())?;
     write_json(&dir.join(TOKENIZER), tokenizer)?;
 
@@ -128,7 +127,7 @@ pub(crate) fn save(dir: &Path, decoder: &Decoder, tokenizer: &Tokenizer) -> Resu
     let bytes = views
         .and_then(|views| safetensors::serialize(views, None))
         .map_err(|error| ModelError::Malformed { path: path.clone(), reason: error.to_string() })?;
-    write(&path, &bytes)
+    Ok(write_file(&path, &bytes)?)
 }
 
 /// The names in the file of a weight that may be packed in memory.
@@ -145,12 +144,8 @@ fn parts(parameter: &Parameter) -> Vec<String> {
     vec![parameter.name.clone()]
 }
 
-fn io<'a>(path: &'a Path, action: &'static str) -> impl Fn(std::io::Error) -> ModelError + 'a {
-    move |source| ModelError::Io { path: path.to_owned(), action, source }
-}
-
 fn read(path: &Path) -> Result<Vec<u8>, ModelError> {
-    fs::read(path).map_err(io(path, "read"))
+    Ok(fs::read(path).map_err(RunError::io("read", path))?)
 }
 
 fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, ModelError> {
@@ -164,17 +159,7 @@ fn write_json(path: &Path, value: &impl Serialize) -> Result<(), ModelError> {
         reason: error.to_string(),
     })?;
     json.push(b'\n');
-    write(path, &json)
-}
-
-fn write(path: &Path, bytes: &[u8]) -> Result<(), ModelError> {
-    let mut temporary = path.as_os_str().to_owned();
-    temporary.push(".part");
-    let temporary = Path::new(&temporary);
-    let mut file = File::create(temporary).map_err(io(temporary, "create"))?;
-    file.write_all(bytes).map_err(io(temporary, "write"))?;
-    file.sync_all().map_err(io(temporary, "flush"))?;
-    fs::rename(temporary, path).map_err(io(path, "put in place"))
+    Ok(write_file(path, &json)?)
 }
 
 #[cfg(test)]

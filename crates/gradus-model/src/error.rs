@@ -1,18 +1,13 @@
 use std::path::PathBuf;
 
+use gradus::run::RunError;
+
 /// A local model cannot be made, read, written or run.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
     /// A file cannot be read or written.
-    #[error("cannot {action} {}: {source}", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What was tried, as "read".
-        action: &'static str,
-        /// What the system said.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    Run(#[from] RunError),
     /// A file of a checkpoint is not what its name says.
     #[error("{}: {reason}", path.display())]
     Malformed {

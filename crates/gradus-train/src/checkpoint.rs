@@ -6,11 +6,10 @@
 //! flushed and renamed; then older ones go. Random streams need no state: they
 //! are named by epoch.
 
-use std::fs::{self, File};
-use std::io::Write as _;
+use std::fs;
 use std::path::{Path, PathBuf};
 
-use gradus::run::RunError;
+use gradus::run::{RunError, sync_folder, write_file};
 use gradus_model::{LocalModel, Parameter};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
@@ -31,17 +30,16 @@ pub(crate) fn save(
 ) -> Result<(), TrainError> {
     let unfinished = dir.join("unfinished");
     remove(&unfinished)?;
-    model.save(&unfinished).map_err(|error| TrainError::model(model, &error))?;
+    model.save(&unfinished).map_err(|error| TrainError::model(model, error))?;
     let moments = moments_to_bytes(model.decoder.parameters(), moments)
         .map_err(|error| TrainError::checkpoint(&unfinished, error))?;
-    write(&unfinished.join(MOMENTS), &moments)?;
+    write_file(&unfinished.join(MOMENTS), &moments)?;
     let state = serde_json::to_vec(progress).map_err(|e| TrainError::checkpoint(&unfinished, e))?;
-    write(&unfinished.join(STATE), &state)?;
-    sync(&unfinished)?;
+    write_file(&unfinished.join(STATE), &state)?;
     let finished = dir.join(format!("{PREFIX}{}", progress.step));
     remove(&finished)?;
-    fs::rename(&unfinished, &finished).map_err(io("rename", &unfinished))?;
-    sync(dir)?;
+    fs::rename(&unfinished, &finished).map_err(RunError::io("rename", &unfinished))?;
+    sync_folder(dir)?;
     for (_, path) in list(dir)?.into_iter().filter(|(step, _)| *step != progress.step) {
         remove(&path)?;
     }
@@ -58,7 +56,7 @@ pub(crate) fn load(
 ) -> Result<Option<Progress>, TrainError> {
     let Some((_, path)) = list(dir)?.pop() else { return Ok(None) };
     let state = path.join(STATE);
-    let text = fs::read(&state).map_err(io("read", &state))?;
+    let text = fs::read(&state).map_err(RunError::io("read", &state))?;
     let progress: Progress =
         serde_json::from_slice(&text).map_err(|error| TrainError::checkpoint(&state, error))?;
     if progress.fingerprint != fingerprint {
@@ -68,17 +66,17 @@ pub(crate) fn load(
     }
     let saved = LocalModel::load(&path).map_err(|error| TrainError::checkpoint(&path, error))?;
     let file = path.join(MOMENTS);
-    let bytes = fs::read(&file).map_err(io("read", &file))?;
+    let bytes = fs::read(&file).map_err(RunError::io("read", &file))?;
     let tensors =
         SafeTensors::deserialize(&bytes).map_err(|error| TrainError::checkpoint(&file, error))?;
     if saved.decoder.config() != model.decoder.config() {
         return Err(TrainError::checkpoint(&path, "it is of a model of another shape"));
     }
     for (parameter, saved) in model.decoder.parameters().iter().zip(saved.decoder.parameters()) {
-        let weights = saved.to_vec().map_err(|error| TrainError::model(model, &error))?;
+        let weights = saved.to_vec().map_err(|error| TrainError::model(model, error))?;
         parameter
             .update(|place| place.copy_from_slice(&weights))
-            .map_err(|error| TrainError::model(model, &error))?;
+            .map_err(|error| TrainError::model(model, error))?;
         let place = parameter.offset..parameter.offset + parameter.len;
         let halves = [("exp_avg", &mut moments.first), ("exp_avg_sq", &mut moments.second)];
         for (moment, all) in halves {
@@ -125,8 +123,8 @@ fn moments_to_bytes(
 /// The checkpoints of `dir` by step, the newest last.
 fn list(dir: &Path) -> Result<Vec<(u64, PathBuf)>, TrainError> {
     let mut found = Vec::new();
-    for entry in fs::read_dir(dir).map_err(io("list", dir))? {
-        let entry = entry.map_err(io("list", dir))?;
+    for entry in fs::read_dir(dir).map_err(RunError::io("list", dir))? {
+        let entry = entry.map_err(RunError::io("list", dir))?;
         let name = entry.file_name();
         let step = name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.parse().ok());
         found.extend(step.map(|step| (step, entry.path())));
@@ -135,23 +133,11 @@ fn list(dir: &Path) -> Result<Vec<(u64, PathBuf)>, TrainError> {
     Ok(found)
 }
 
-fn write(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
-    let mut file = File::create(path).map_err(io("create", path))?;
-    file.write_all(bytes).map_err(io("write", path))?;
-    file.sync_all().map_err(io("flush", path))
-}
-
-fn sync(dir: &Path) -> Result<(), TrainError> {
-    File::open(dir).and_then(|dir| dir.sync_all()).map_err(io("flush", dir))
-}
-
 fn remove(dir: &Path) -> Result<(), TrainError> {
     match fs::remove_dir_all(dir) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(io("remove", dir)(error)),
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(RunError::io("remove", dir)(error).into())
+        }
         _ => Ok(()),
     }
-}
-
-fn io<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(std::io::Error) -> TrainError + 'a {
-    move |source| RunError::Io { action, path: path.to_owned(), source }.into()
 }

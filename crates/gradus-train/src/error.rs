@@ -66,8 +66,12 @@ pub enum TrainError {
 }
 
 impl TrainError {
-    pub(crate) fn model(model: &LocalModel, error: &ModelError) -> Self {
-        Self::Model { model: model.name.clone(), reason: error.to_string() }
+    pub(crate) fn model(model: &LocalModel, error: ModelError) -> Self {
+        match error {
+            // The disk's fault, not the model's.
+            ModelError::Run(error) => Self::Run(error),
+            error => Self::Model { model: model.name.clone(), reason: error.to_string() },
+        }
     }
 
     pub(crate) fn checkpoint(path: &Path, reason: impl fmt::Display) -> Self {

@@ -152,7 +152,7 @@ fn accumulate(
             buffer.clear();
             let part: Vec<&Example> = part.iter().collect();
             gradients(&model.decoder, &part, buffer)
-                .map_err(|error| TrainError::model(model, &error))
+                .map_err(|error| TrainError::model(model, error))
         })
         .collect();
     let mut losses = Losses::default();
@@ -179,7 +179,7 @@ fn update(
         let moments = (&mut moments.first[place.clone()], &mut moments.second[place]);
         parameter
             .update(|weights| adamw.update(weights, gradient, moments, clip, parameter.decay))
-            .map_err(|error| TrainError::model(model, &error))?;
+            .map_err(|error| TrainError::model(model, error))?;
     }
     Ok(())
 }
@@ -194,7 +194,7 @@ fn fingerprint(
         .map_err(|error| RunError::Internal(format!("a config is plain data: {error}")))?;
     bytes.extend(set.lm_weight.to_le_bytes());
     for parameter in model.decoder.parameters() {
-        let weights = parameter.to_vec().map_err(|error| TrainError::model(model, &error))?;
+        let weights = parameter.to_vec().map_err(|error| TrainError::model(model, error))?;
         bytes.extend(weights.iter().flat_map(|weight| weight.to_le_bytes()));
     }
     let mut hashes = hash_bytes(&bytes);
