@@ -71,26 +71,39 @@ fn stages(dir: &Path, record: &Value, prefix: &str) -> Vec<PathBuf> {
     named.collect()
 }
 
-/// Second minus first of a row, problem by problem within each seed; `None` unless both
-/// runs have the row on the same problems.
+/// Why a row of two runs is not paired over problems.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Unpaired {
+    /// A run does not hold the row's outcome of each problem.
+    NoOutcomes,
+    /// The runs have other problems, or another number of seeds.
+    OtherProblems,
+}
+
+/// Second minus first of a row, problem by problem within each seed.
 pub(crate) fn differences(
     first: &[PerProblem],
     second: &[PerProblem],
     wanted: [Wanted<'_>; 2],
-) -> Option<Vec<Vec<f64>>> {
+) -> Result<Vec<Vec<f64>>, Unpaired> {
     let set = wanted[0].set;
     if first.len() != second.len() {
-        return None;
+        return Err(Unpaired::OtherProblems);
     }
     let seeds = first.iter().zip(second);
     seeds
         .map(|(first, second)| {
-            if first.problems.get(set)? != second.problems.get(set)? {
-                return None;
+            let problems = |side: &PerProblem| side.problems.get(set).cloned();
+            let problems = problems(first).zip(problems(second)).ok_or(Unpaired::NoOutcomes)?;
+            if problems.0 != problems.1 {
+                return Err(Unpaired::OtherProblems);
             }
-            let (first, second) = (first.values(wanted[0])?, second.values(wanted[1])?);
-            let pairs = first.iter().zip(&second);
-            (first.len() == second.len()).then(|| pairs.map(|(one, two)| two - one).collect())
+            let (first, second) = (first.values(wanted[0]), second.values(wanted[1]));
+            let (first, second) = first.zip(second).ok_or(Unpaired::NoOutcomes)?;
+            if first.len() != second.len() {
+                return Err(Unpaired::NoOutcomes);
+            }
+            Ok(first.iter().zip(&second).map(|(one, two)| two - one).collect())
         })
         .collect()
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::finished::Finished;
-use crate::outcomes::{self, PerProblem, Wanted};
+use crate::outcomes::{self, PerProblem, Unpaired, Wanted};
 use crate::output::{Block, Output, json_line};
 
 /// Compare two finished runs, row by row of their `selection`: second minus first
@@ -115,17 +115,19 @@ const CONFIDENCE: f64 = 0.95;
 
 pub(crate) fn run(args: &Args) -> Result<Output, Failure> {
     let (first, second) = (Side::read(&args.first)?, Side::read(&args.second)?);
-    let mut rows = Vec::new();
+    let (mut rows, mut unpaired) = (Vec::new(), Vec::new());
     for of_first in &first.selection {
         let same = second.selection.iter().find(|row| row.is_same_row(of_first));
         let Some(of_second) = same else { continue };
         let apart = compared(of_first, of_second);
-        let paired = paired([&first, &second], of_first);
-        rows.push(match paired {
-            Some(Estimate { value, low, high, .. }) => {
+        rows.push(match paired([&first, &second], of_first) {
+            Ok(Estimate { value, low, high, .. }) => {
                 Compared { difference: value, low, high, paired: true, ..apart }
             }
-            None => apart,
+            Err(why) => {
+                unpaired.push(why);
+                apart
+            }
         });
     }
     if rows.is_empty() {
@@ -138,16 +140,40 @@ pub(crate) fn run(args: &Args) -> Result<Output, Failure> {
     }
     let unmatched = first.selection.len() + second.selection.len() - 2 * rows.len();
     let worse = regressions(&rows, args.fail_under);
-    Ok(output(args, &rows, unmatched, &worse))
+    Ok(output(args, &rows, unmatched, &worse, &pairing(&unpaired, rows.len())))
 }
 
 /// Second minus first over the problems that both runs have.
-fn paired([first, second]: [&Side; 2], row: &Selected) -> Option<Estimate> {
+fn paired([first, second]: [&Side; 2], row: &Selected) -> Result<Estimate, Unpaired> {
     let wanted = [first.wanted(row), second.wanted(row)];
-    let (of_first, of_second) = (first.outcomes.as_ref()?, second.outcomes.as_ref()?);
+    let outcomes = first.outcomes.as_ref().zip(second.outcomes.as_ref());
+    let (of_first, of_second) = outcomes.ok_or(Unpaired::NoOutcomes)?;
     let differences = outcomes::differences(of_first, of_second, wanted)?;
     let mut stream = Stream::new(1, &["compare", &row.set]);
-    bootstrap_strata(&differences, DRAWS, CONFIDENCE, &mut stream)
+    bootstrap_strata(&differences, DRAWS, CONFIDENCE, &mut stream).ok_or(Unpaired::NoOutcomes)
+}
+
+/// How the differences were made, as the note under the table.
+fn pairing(unpaired: &[Unpaired], rows: usize) -> String {
+    if unpaired.is_empty() {
+        return "Differences in points, paired over problems.".into();
+    }
+    let count = |wanted| unpaired.iter().filter(|&&why| why == wanted).count();
+    let reasons = [
+        (
+            count(Unpaired::NoOutcomes),
+            "per-problem outcomes are missing, as in a run kept without its `stages`",
+        ),
+        (count(Unpaired::OtherProblems), "the runs do not share their problems"),
+    ];
+    let reasons = reasons.iter().filter(|(rows, _)| *rows > 0);
+    let reasons: Vec<String> = reasons
+        .map(|(count, why)| match *count {
+            count if count == rows => format!("not paired: {why}"),
+            count => format!("{count} of {rows} rows not paired: {why}"),
+        })
+        .collect();
+    format!("Differences in points; {}. Unpaired intervals are wide.", reasons.join("; "))
 }
 
 /// Second minus first of two independent estimates, by the method of variance estimates
@@ -182,13 +208,14 @@ fn regressions(rows: &[Compared], fail_under: Option<f64>) -> Vec<&Compared> {
         .collect()
 }
 
-fn output(args: &Args, rows: &[Compared], unmatched: usize, worse: &[&Compared]) -> Output {
+fn output(
+    args: &Args,
+    rows: &[Compared],
+    unmatched: usize,
+    worse: &[&Compared],
+    pairing: &str,
+) -> Output {
     let shown = rows.iter().filter(|row| row.level == "all");
-    let note = if rows.iter().all(|row| row.paired) {
-        "Differences in points, paired over problems."
-    } else {
-        "Differences in points; the runs do not share their problems, so intervals are wide."
-    };
     let table = Table {
         caption: format!("{} minus {}", args.second.display(), args.first.display()),
         columns: ["set", "method", "aggregate"]
@@ -210,7 +237,7 @@ fn output(args: &Args, rows: &[Compared], unmatched: usize, worse: &[&Compared])
                 ]
             })
             .collect(),
-        notes: vec![note.into()],
+        notes: vec![pairing.into()],
     };
     let mut notes: Vec<String> =
         worse.iter().map(|row| format!("worse: {}", sentence(row))).collect();
@@ -261,6 +288,17 @@ mod tests {
         assert!((compared.difference - 0.2).abs() < 1e-12);
         assert!((compared.low - 0.0524).abs() < 1e-4, "{compared:?}");
         assert!((compared.high - 0.3339).abs() < 1e-4, "{compared:?}");
+    }
+
+    #[test]
+    fn the_note_says_why_rows_are_not_paired() {
+        use Unpaired::{NoOutcomes, OtherProblems};
+        assert_eq!(pairing(&[], 2), "Differences in points, paired over problems.");
+        let note = pairing(&[NoOutcomes; 2], 2);
+        assert!(note.contains("; not paired: per-problem outcomes are missing"), "{note}");
+        assert!(!note.contains("do not share"));
+        let note = pairing(&[NoOutcomes, OtherProblems], 4);
+        assert!(note.contains("1 of 4 rows not paired: the runs do not share"), "{note}");
     }
 
     #[test]
