@@ -1,7 +1,7 @@
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use gradus::report::{html, picture, readme, splice};
-use gradus::run::{Monitor, Work};
+use gradus::run::write_file;
 
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
@@ -9,18 +9,22 @@ use crate::finished::Finished;
 use crate::output::{Block, Output, json_line};
 use crate::recipes;
 
-/// Write the report of finished runs again, and show it.
+/// Write the report of finished runs again, and show it
 ///
 /// The page is made from `results.json` and `run.json` alone, so it can be made of a
 /// run that was copied from elsewhere, and by a newer gradus.
 ///
 /// With --splice, the headline figures of each run replace what stands in a Markdown file
-/// between `<!-- gradus:RECIPE -->` and `<!-- /gradus:RECIPE -->`.
+/// between `<!-- gradus:RECIPE -->` and `<!-- /gradus:RECIPE -->`. With --splice or
+/// --picture, nothing is written into the run directories; and nothing at all is
+/// written before every run has been read and every marker found.
 ///
 /// Examples:
 ///   gradus report runs/2026-11-24_easy-to-hard_1a2b3c
-///   gradus report record/2026-11-24_easy-to-hard --splice README.md --picture docs/easy-to-hard.svg
+///   gradus report record/2026-11-24_easy-to-hard --splice README.md \
+///       --picture docs/easy-to-hard.svg
 #[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct Args {
     /// Run directories.
     #[arg(required = true, value_name = "RUN")]
@@ -41,38 +45,44 @@ pub(crate) fn run(args: &Args) -> Result<Output, Failure> {
         notes: Vec::new(),
         exit: ExitCode::Done,
     };
+    let only_elsewhere = args.splice.is_some() || args.picture.is_some();
+    // All that will be written, before the first file is touched.
+    let mut files: Vec<(PathBuf, String)> = Vec::new();
+    let mut markdown =
+        match &args.splice {
+            Some(file) => Some(std::fs::read_to_string(file).map_err(|error| {
+                Failure::usage(format!("cannot read {}: {error}", file.display()))
+            })?),
+            None => None,
+        };
+    let mut chart = None;
     for dir in &args.runs {
         let run = Finished::read(dir)?;
         let place = dir.join("results.json");
         let study = recipes::study(run.study(), &place.display().to_string())?;
         let page = study.page(&run.results, &run.record)?;
-        let path = dir.join("report.html");
-        write(&path, &html(&page))?;
-        if let Some(file) = &args.splice {
+        if let (Some(file), Some(text)) = (&args.splice, &mut markdown) {
             let recipe = run.record["recipe"].as_str().unwrap_or_default();
-            let text = std::fs::read_to_string(file).map_err(|error| {
-                Failure::usage(format!("cannot read {}: {error}", file.display()))
-            })?;
-            let spliced = splice(&text, recipe, &readme(&page))
+            *text = splice(text, recipe, &readme(&page))
                 .map_err(|error| Failure::usage(format!("{}: {error}", file.display())))?;
-            write(file, &spliced)?;
         }
-        if let Some(file) = &args.picture {
+        if args.picture.is_some() {
             let svg = picture(&page)
                 .ok_or_else(|| Failure::usage(format!("{} has no chart", dir.display())))?;
-            write(file, &svg)?;
+            chart = Some(svg);
+        }
+        if !only_elsewhere {
+            files.push((dir.join("report.html"), html(&page)));
         }
         output.human.push(Block::Page(page));
         output.json.push(json_line(&run.results));
+    }
+    files.extend(args.splice.clone().zip(markdown));
+    files.extend(args.picture.clone().zip(chart));
+    for (path, text) in &files {
+        write_file(path, text.as_bytes())?;
         output.quiet.push(path.display().to_string());
-        output.notes.push(format!("report  {}", path.display()));
+        output.notes.push(format!("written  {}", path.display()));
     }
     Ok(output)
-}
-
-/// Writes a file whole or not at all.
-fn write(path: &Path, text: &str) -> Result<(), Failure> {
-    let folder = path.parent().unwrap_or(Path::new(""));
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    Ok(Work::scratch(folder.join("."), "report", Monitor::silent())?.write(&name, text)?)
 }
