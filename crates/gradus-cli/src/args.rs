@@ -77,6 +77,11 @@ fn version() -> String {
     }
 }
 
+/// The command line as it was given, program first.
+pub(crate) fn given() -> Vec<String> {
+    std::env::args_os().map(|arg| arg.to_string_lossy().into_owned()).collect()
+}
+
 /// `_` in the names of long flags becomes `-`, as users of `lm_eval` and `trl` type them;
 /// values, and what comes after a bare `--`, stay as they are.
 pub(crate) fn normalise(args: impl IntoIterator<Item = OsString>) -> Vec<OsString> {

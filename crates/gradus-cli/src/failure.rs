@@ -1,14 +1,17 @@
 use std::error::Error;
 use std::fmt::Display;
+use std::path::Path;
 
 use gradus::data::DataError;
-use gradus::run::{ErrorKind, RecipeError, RunError};
+use gradus::lm::LmError;
+use gradus::run::{ErrorKind, RecipeError, RunError, resume_line};
 use gradus::search::SearchError;
 use gradus::tasks::TaskError;
 use gradus_model::ModelError;
 use gradus_studies::StudyError;
 use gradus_train::TrainError;
 
+use crate::args;
 use crate::exit_code::ExitCode;
 
 /// Why a command ended without its answer: one sentence, its causes, and what to try.
@@ -18,6 +21,9 @@ pub(crate) struct Failure {
     pub(crate) message: String,
     pub(crate) causes: Vec<String>,
     pub(crate) hint: Option<String>,
+    /// Whether going on can end otherwise: after an interruption, or an error of the machine.
+    /// Wrong configs and rows are wrong again.
+    pub(crate) passing: bool,
 }
 
 impl Failure {
@@ -32,7 +38,7 @@ impl Failure {
     }
 
     pub(crate) fn new(exit: ExitCode, message: impl Display) -> Self {
-        Self { exit, message: message.to_string(), causes: Vec::new(), hint: None }
+        Self { exit, message: message.to_string(), causes: Vec::new(), hint: None, passing: false }
     }
 
     /// An error of a library with the chain of its causes; what a message says already is left out.
@@ -56,6 +62,15 @@ impl Failure {
         self.hint = Some(hint.to_string());
         self
     }
+
+    /// Of work that had begun in `dir`: with the line that goes on with it, where that can help.
+    #[must_use]
+    pub(crate) fn of_work_in(self, dir: &Path) -> Self {
+        if !self.passing {
+            return self;
+        }
+        self.hint(format!("to go on: {}", resume_line(args::given(), dir)))
+    }
 }
 
 impl From<RecipeError> for Failure {
@@ -78,7 +93,7 @@ impl From<TaskError> for Failure {
 
 impl From<RunError> for Failure {
     fn from(error: RunError) -> Self {
-        Self::of(run_exit(&error), &error)
+        Self { passing: run_passes(&error), ..Self::of(run_exit(&error), &error) }
     }
 }
 
@@ -90,23 +105,46 @@ impl From<SearchError> for Failure {
 
 impl From<ModelError> for Failure {
     fn from(error: ModelError) -> Self {
-        Self::of(ExitCode::Unavailable, &error)
+        Self { passing: model_passes(&error), ..Self::of(model_exit(&error), &error) }
     }
 }
 
 impl From<TrainError> for Failure {
     fn from(error: TrainError) -> Self {
-        Self::of(train_exit(&error), &error)
+        Self { passing: train_passes(&error), ..Self::of(train_exit(&error), &error) }
     }
 }
 
 impl From<StudyError> for Failure {
     fn from(error: StudyError) -> Self {
-        Self::of(study_exit(&error), &error)
+        let passing = match &error {
+            StudyError::Run(error) => run_passes(error),
+            StudyError::Train(error) => train_passes(error),
+            StudyError::Model(error) => model_passes(error),
+            StudyError::Data(DataError::Io { .. })
+            | StudyError::Lm(LmError::Unavailable { .. }) => true,
+            _ => false,
+        };
+        Self { passing, ..Self::of(study_exit(&error), &error) }
     }
 }
 
+fn run_passes(error: &RunError) -> bool {
+    matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::Io)
+}
+
+fn model_passes(error: &ModelError) -> bool {
+    matches!(error, ModelError::Run(error) if run_passes(error))
+}
+
+fn train_passes(error: &TrainError) -> bool {
+    matches!(error, TrainError::Run(error) if run_passes(error))
+}
+
 fn run_exit(error: &RunError) -> ExitCode {
+    if let RunError::Data(error) = error {
+        return data_exit(error);
+    }
     match error.kind() {
         ErrorKind::Usage | ErrorKind::Locked | ErrorKind::Io => ExitCode::Usage,
         ErrorKind::Rows => ExitCode::Rows,
@@ -121,6 +159,19 @@ fn data_exit(error: &DataError) -> ExitCode {
         | DataError::CutShort(_)
         | DataError::Io { action: "open" | "read", .. } => ExitCode::Rows,
         DataError::Io { .. } => ExitCode::Usage,
+    }
+}
+
+fn model_exit(error: &ModelError) -> ExitCode {
+    match error {
+        ModelError::Run(RunError::Io { action: "read", .. })
+        | ModelError::Malformed { .. }
+        | ModelError::MissingTensor { .. }
+        | ModelError::Shape { .. }
+        | ModelError::Tensor(_) => ExitCode::Unavailable,
+        ModelError::Run(error) => run_exit(error),
+        ModelError::Config { .. } => ExitCode::Usage,
+        ModelError::Tokenize(_) | ModelError::Example { .. } => ExitCode::Rows,
     }
 }
 
@@ -153,7 +204,8 @@ fn study_exit(error: &StudyError) -> ExitCode {
         StudyError::Search(error) => search_exit(error),
         StudyError::Json(_) => ExitCode::Bug,
         StudyError::Config(_) | StudyError::Task(_) | StudyError::Symbols(_) => ExitCode::Usage,
-        StudyError::Lm(_) | StudyError::Model(_) => ExitCode::Unavailable,
+        StudyError::Model(error) => model_exit(error),
+        StudyError::Lm(_) => ExitCode::Unavailable,
     }
 }
 
@@ -171,6 +223,35 @@ mod tests {
     #[derive(Debug, thiserror::Error)]
     #[error("no such file")]
     struct Inner;
+
+    #[test]
+    fn a_full_disk_is_2_and_passes_wherever_it_is_met() {
+        let full = || {
+            let error = std::io::Error::from(std::io::ErrorKind::StorageFull);
+            RunError::io("write", Path::new("model/model.safetensors"))(error)
+        };
+        let met: [Failure; 5] = [
+            full().into(),
+            ModelError::from(full()).into(),
+            TrainError::from(full()).into(),
+            StudyError::from(ModelError::from(full())).into(),
+            StudyError::from(TrainError::from(full())).into(),
+        ];
+        for failure in met {
+            assert_eq!((failure.exit, failure.passing), (ExitCode::Usage, true), "{failure:?}");
+        }
+    }
+
+    #[test]
+    fn sizes_that_make_no_model_are_2_and_a_missing_input_is_3() {
+        let sizes = || ModelError::Config { reason: "hidden_size is 0".into() };
+        assert_eq!(Failure::from(sizes()).exit, ExitCode::Usage);
+        assert_eq!(Failure::from(StudyError::from(sizes())).exit, ExitCode::Usage);
+        let absent = gradus::data::hash_file("absent.jsonl").unwrap_err();
+        assert_eq!(Failure::from(StudyError::from(RunError::from(absent))).exit, ExitCode::Rows);
+        let rows = TrainError::Rows { rows: 9, reason: "hold none".into() };
+        assert!(!Failure::from(StudyError::from(rows)).passing);
+    }
 
     #[test]
     fn a_cause_is_told_once() {

@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
+use gradus::run::resume_line;
 use serde_json::Value;
 
+use crate::args;
 use crate::failure::Failure;
 
 /// A finished run: its `run.json` and its `results.json`.
@@ -24,8 +26,9 @@ impl Finished {
         if !dir.join("results.json").is_file() {
             let status = record["status"].as_str().unwrap_or("unfinished");
             let message = format!("{} has no results.json: the run is {status}", dir.display());
-            let recipe = record["recipe"].as_str().unwrap_or("RECIPE");
-            let hint = format!("gradus run {recipe} --resume --out {}", dir.display());
+            let command = record["command"].as_array().into_iter().flatten().skip(1);
+            let command = command.filter_map(Value::as_str).map(str::to_owned);
+            let hint = resume_line(args::given().into_iter().take(1).chain(command), dir);
             return Err(Failure::usage(message).hint(format!("to finish it: {hint}")));
         }
         Ok(Self { record, results: json(&dir.join("results.json"))? })

@@ -5,6 +5,7 @@
 
 mod args;
 mod commands;
+mod config;
 mod exit_code;
 mod failure;
 mod finished;
@@ -12,7 +13,6 @@ mod outcomes;
 mod output;
 mod progress;
 mod recipes;
-mod resume;
 
 use std::panic;
 
@@ -20,6 +20,7 @@ use clap::{CommandFactory, FromArgMatches};
 
 use crate::args::Cli;
 use crate::exit_code::ExitCode;
+use crate::failure::Failure;
 use crate::output::{Output, Printer, fail, talk};
 
 fn main() -> std::process::ExitCode {
@@ -52,10 +53,10 @@ fn work() -> ExitCode {
     };
     let printer = Printer::new(cli.global.format());
     if let Some(threads) = cli.global.threads {
-        rayon::ThreadPoolBuilder::new()
-            .num_threads(threads.get())
-            .build_global()
-            .expect("nothing has started the pool yet");
+        if let Err(reason) = start_threads(threads.get()) {
+            let message = format!("--threads {threads}: cannot start so many threads: {reason}");
+            return fail(&Failure::usage(message));
+        }
     }
     let answer = match cli.command {
         Some(command) => command.run(&cli.global),
@@ -65,6 +66,19 @@ fn work() -> ExitCode {
         Ok(output) => printer.print(&output),
         Err(failure) => fail(&failure),
     }
+}
+
+/// Starts the threads of `--threads`; the error says why there cannot be so many.
+fn start_threads(threads: usize) -> Result<(), String> {
+    /// What the standard library gives a thread for its stacks, generously.
+    const STACK: usize = 9 << 18;
+    // A thread that finds no room for its second stack ends the program, so that the room
+    // for all is asked for at once, before the first is started.
+    Vec::<u8>::new()
+        .try_reserve_exact(threads.saturating_mul(STACK))
+        .map_err(|_| "there is not enough memory for their stacks".to_owned())?;
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+    pool.build_global().map_err(|error| error.to_string())
 }
 
 /// What `gradus` alone says.

@@ -29,7 +29,14 @@ fn every_command_has_help_with_an_example() {
         assert!(help.contains(&format!("gradus {command}")), "{command}: {help}");
         assert!(help.matches(&format!("gradus {command}")).count() >= 2, "no example: {help}");
     }
-    assert!(folder.gradus("help").done().contains("130  interrupted"));
+    let help = folder.gradus("help").done();
+    assert!(
+        help.contains("130  interrupted") && help.contains("  4    kept for servers"),
+        "{help}"
+    );
+    // Every example has a line of its own.
+    let help = folder.gradus("help report").done();
+    assert!(help.contains("Examples:\n  gradus report "), "{help}");
 }
 
 #[test]

@@ -110,6 +110,8 @@ fn a_run_leaves_results_a_report_and_how_it_came_about() {
     assert!(
         record["origins"]["model.hidden_size"].as_str().unwrap().starts_with("recipe small.toml:")
     );
+    let repeat = "gradus run small.toml --seed 3 --set generator.warmup_ratio=0.1 --no-progress";
+    assert!(text.contains(&format!("{repeat}\n")), "{text}");
     let page = folder.read("one/report.html");
     assert!(page.starts_with("<!doctype html>") || page.starts_with("<!DOCTYPE html>"));
     let results = folder.read("one/results.json");
@@ -145,7 +147,11 @@ fn a_run_leaves_results_a_report_and_how_it_came_about() {
         assert_eq!((end("difference"), end("low"), end("high")), (0.0, 0.0, 0.0));
         assert_eq!(line["paired"], true);
     }
+    a_report_that_is_spliced_elsewhere_leaves_the_run_alone(&folder, &page);
+    assert!(folder.gradus("compare one elsewhere/two").done().contains("paired over problems."));
     std::fs::remove_dir_all(folder.path("one/stages")).unwrap();
+    let why = folder.gradus("compare one one").done();
+    assert!(why.contains("not paired: per-problem outcomes are missing"), "{why}");
     let apart =
         json(folder.gradus("compare one elsewhere/two --json").done().lines().next().unwrap());
     assert_eq!((&apart["difference"], &apart["paired"]), (&0.0.into(), &false.into()));
@@ -156,11 +162,36 @@ fn a_run_leaves_results_a_report_and_how_it_came_about() {
     assert!(error.contains("finished run of small"), "{error}");
 }
 
+fn a_report_that_is_spliced_elsewhere_leaves_the_run_alone(folder: &Folder, page: &str) {
+    folder.write("one/report.html", "old");
+    folder.write("other.md", "<!-- gradus:other -->\n<!-- /gradus:other -->\n");
+    folder.write("small.md", "<!-- gradus:small -->\n<!-- /gradus:small -->\n");
+    let error = folder.gradus("report one --splice other.md --picture one.svg").failed(2);
+    assert!(error.contains("other.md: "), "{error}");
+    assert!(!folder.path("one.svg").exists());
+    let written = folder.gradus("report one --splice small.md --picture one.svg -q").done();
+    assert_eq!(written, "small.md\none.svg\n");
+    assert!(folder.read("small.md").lines().count() > 2);
+    assert_eq!(folder.read("one/report.html"), "old");
+    folder.write("one/report.html", page);
+}
+
 #[test]
 fn a_dry_run_shows_the_stages_and_writes_nothing() {
     let folder = folder();
     let plan = folder.gradus("run small.toml --dry-run").done();
     assert!(plan.contains("problems") && plan.contains("Too small to mean anything"), "{plan}");
+    // Every key that --set takes, with its value and where that came from.
+    let row = |key: &str| plan.lines().find(|line| line.trim_start().starts_with(key)).unwrap();
+    assert!(row("generator.num_train_epochs ").contains("20"), "{plan}");
+    assert!(row("generator.num_train_epochs ").contains("small.toml:"), "{plan}");
+    assert!(row("generator.learning_rate ").contains("default"), "{plan}");
+    let plan = json(&folder.gradus("run small.toml --seed 4 --dry-run --json").done());
+    assert_eq!(
+        (&plan["config"]["seed"], &plan["origins"]["seed"]),
+        (&4.into(), &"flag --seed".into())
+    );
+    assert_eq!(plan["stages"][0]["name"], "problems-seed4");
     let files: Vec<_> = std::fs::read_dir(folder.path(".")).unwrap().collect();
     assert_eq!(files.len(), 1, "{files:?}");
     assert!(
@@ -182,6 +213,9 @@ fn wrong_recipes_and_folders_are_named_and_nothing_is_made() {
     );
     assert!(fails("run small.toml --set seed=one").contains("expected an integer"));
     assert!(fails("run small.toml --set seed").contains("expected key=value"));
+    assert!(
+        fails("run small.toml --set model.hidden_size=0 --out no").contains("hidden_size is 0")
+    );
     assert!(fails("run absent.toml").contains("absent.toml"));
     folder.write("bad.toml", &SMALL.replace("hidden_size", "hiden_size"));
     let error = fails("validate bad.toml");
@@ -219,6 +253,24 @@ fn a_run_that_is_killed_ten_times_ends_with_the_bytes_of_one_that_was_not() {
     assert_eq!(folder_of_parts.read("parts/results.json"), folder.read("whole/results.json"));
 }
 
+#[test]
+fn an_error_that_would_come_again_has_no_line_that_resumes() {
+    let folder = folder();
+    // A generator that has learned nothing has no right answer, and ReST-EM none to learn from.
+    let args = "run small.toml --set generator.learning_rate=1e-12 --out out --no-progress";
+    let error = folder.gradus(args).failed(3);
+    assert!(error.contains("hold none with a reward above 0.5"), "{error}");
+    assert!(!error.contains("--resume"), "{error}");
+    assert_eq!(json(&folder.read("out/run.json"))["status"], "failed");
+
+    let error = folder.gradus("report out").failed(2);
+    let line = format!(
+        "{} run small.toml --set generator.learning_rate=1e-12 --no-progress --resume --out out",
+        env!("CARGO_BIN_EXE_gradus")
+    );
+    assert!(error.contains(&line), "{error}");
+}
+
 #[cfg(unix)]
 #[test]
 fn ctrl_c_ends_cleanly_with_the_line_that_resumes() {
@@ -241,7 +293,8 @@ fn ctrl_c_ends_cleanly_with_the_line_that_resumes() {
     let error =
         folder.gradus("run small.toml --set problems.evaluator_train=300 --out out").failed(2);
     assert!(error.contains("add --resume"), "{error}");
-    let args = line.split_once("gradus ").unwrap().1;
+    let args = line.split_once("to go on: ").unwrap().1;
+    let args = args.strip_prefix(env!("CARGO_BIN_EXE_gradus")).unwrap();
     folder.gradus(args).done();
     assert_eq!(json(&folder.read(Path::new("out/run.json")))["status"], "finished");
 }

@@ -57,6 +57,10 @@ impl Study for EasyToHardSolutions {
         Ok(Config::read(config)?.plan())
     }
 
+    fn check_inputs(&self, config: &Value) -> Result<(), StudyError> {
+        Ok(data::gsm8k_solutions(Config::read(config)?.solutions).map(drop)?)
+    }
+
     fn run(&self, config: &Value, run: &Run) -> Result<Value, StudyError> {
         let config = Config::read(config)?;
 

@@ -32,6 +32,10 @@ pub trait Study: Sync {
     ) -> Result<Resolved<Value>, RecipeError>;
     /// The stages that a run would make, with their sizes.
     fn plan(&self, config: &Value) -> Result<Vec<PlannedStage>, StudyError>;
+    /// Reads the files that the config names, to the last row; most studies need none.
+    fn check_inputs(&self, _config: &Value) -> Result<(), StudyError> {
+        Ok(())
+    }
     /// Runs the study; the answer is what `results.json` holds.
     fn run(&self, config: &Value, run: &Run) -> Result<Value, StudyError>;
     /// The report of a finished run, from its `results.json` and `run.json`.

@@ -1,6 +1,7 @@
 //! The parts of a page that come from `run.json`: what it cost and how to repeat it.
 
 use gradus::report::{Block, Cell, Column, Details, Number, Repeat, Section, Table};
+use gradus::run::repeat_line;
 use serde_json::Value;
 
 /// A text field of the record.
@@ -73,9 +74,9 @@ pub(crate) fn repeat(record: &Value) -> Repeat {
         facts.push((format!("sha256 of {}", name(&input["path"])), name(&input["sha256"])));
     }
     let words = record["command"].as_array().into_iter().flatten();
-    let words: Vec<&str> = words.filter_map(Value::as_str).collect();
+    let words = words.filter_map(Value::as_str);
     Repeat {
-        commands: vec![words.join(" ")],
+        commands: vec![repeat_line(words)],
         facts,
         config: serde_json::to_string_pretty(&record["config"]).ok(),
     }

@@ -1,16 +1,16 @@
 use std::path::{Path, PathBuf};
 
 use gradus::report::{self, Column, Page, Table};
-use gradus::run::{Monitor, Override, Recipe, Run, RunOptions};
+use gradus::run::{Monitor, Recipe, Resolved, Run, RunOptions};
 use gradus_studies::{Study, StudyError};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::env::runs_folder;
-use crate::args::Global;
+use crate::args::{self, Global};
+use crate::config::{self, ConfigArgs};
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::output::{Block, Output, json_line};
-use crate::resume::resume_line;
 use crate::{progress, recipes};
 
 /// Run an experiment, from problems to the report
@@ -34,19 +34,12 @@ pub(crate) struct Args {
     /// A built-in recipe (`gradus list recipes`) or a TOML file.
     #[arg(value_name = "NAME|RECIPE.toml")]
     recipe: String,
-    /// Set a value of the config, as `sft.learning_rate=1e-3`; may be given again.
-    #[arg(long, value_name = "KEY=VALUE")]
-    set: Vec<String>,
-    /// At most this many test problems a set.
-    #[arg(long, value_name = "N")]
-    limit: Option<u64>,
-    /// Seed of everything random.
-    #[arg(long, value_name = "N")]
-    seed: Option<u64>,
+    #[command(flatten)]
+    config: ConfigArgs,
     /// Go on with the run in --out, or with the newest unfinished one of this recipe and config.
     #[arg(long)]
     resume: bool,
-    /// Show what would be done and how large it is; write nothing.
+    /// Show what would be done, how large it is, and every key of the config; write nothing.
     #[arg(long)]
     dry_run: bool,
     /// The run directory itself; by default a new folder in GRADUS_RUNS or `runs`.
@@ -57,12 +50,13 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, global: &Global) -> Result<Output, Failure> {
     let recipe = recipes::recipe(&args.recipe)?;
     let study = recipes::study(&recipe.study, &recipe.origin)?;
-    let resolved = study.resolve(&recipe, &overrides(args)?)?;
+    let resolved = study.resolve(&recipe, &args.config.overrides()?)?;
     if args.dry_run {
-        return plan(study, &recipe, &resolved.value);
+        return plan(study, &recipe, &resolved);
     }
-    // A config that cannot be is found before a directory is made.
+    // What cannot be, or is not there, is found before a directory is made.
     study.plan(&resolved.value)?;
+    study.check_inputs(&resolved.value)?;
     let monitor = progress::monitor(global.shown())?;
     let run = Run::open(RunOptions {
         recipe: recipe.name.clone(),
@@ -103,15 +97,6 @@ fn work(study: &dyn Study, config: &Value, run: &Run) -> Result<(Value, Page), B
     Ok((results, page))
 }
 
-/// `--set` and the flags that are short for a key of the config.
-fn overrides(args: &Args) -> Result<Vec<Override>, Failure> {
-    let set = args.set.iter().map(|text| Override::set(text));
-    let mut overrides: Vec<Override> = set.collect::<Result<_, _>>()?;
-    overrides.extend(args.limit.map(|limit| Override::flag("--limit", "limit", &limit)));
-    overrides.extend(args.seed.map(|seed| Override::flag("--seed", "seed", &seed)));
-    Ok(overrides)
-}
-
 /// The seeds of a config: `seeds` of them from `seed` on.
 fn seeds(config: &Value) -> Vec<u64> {
     let number = |key: &str, default| config[key].as_u64().unwrap_or(default);
@@ -119,13 +104,13 @@ fn seeds(config: &Value) -> Vec<u64> {
     (first..first + number("seeds", 1)).collect()
 }
 
-/// The command line, for the record and for whoever repeats the run.
+/// The command line, for the record and for whoever repeats the run, on another machine maybe.
 fn command() -> Vec<String> {
-    std::iter::once("gradus".to_owned()).chain(std::env::args().skip(1)).collect()
+    std::iter::once("gradus".to_owned()).chain(args::given().into_iter().skip(1)).collect()
 }
 
-fn plan(study: &dyn Study, recipe: &Recipe, config: &Value) -> Result<Output, Failure> {
-    let stages = study.plan(config)?;
+fn plan(study: &dyn Study, recipe: &Recipe, resolved: &Resolved<Value>) -> Result<Output, Failure> {
+    let stages = study.plan(&resolved.value)?;
     let table = Table {
         caption: format!("{}: {}", recipe.name, recipe.title),
         columns: vec![Column::text("stage"), Column::text("size")],
@@ -135,9 +120,16 @@ fn plan(study: &dyn Study, recipe: &Recipe, config: &Value) -> Result<Output, Fa
             .collect(),
         ..Table::default()
     };
+    let config = config::table("Config".into(), &resolved.value, &resolved.origins);
+    let json = json!({
+        "recipe": recipe.name,
+        "stages": stages,
+        "config": resolved.value,
+        "origins": resolved.origins,
+    });
     Ok(Output {
-        human: vec![Block::Table(table)],
-        json: stages.iter().map(json_line).collect(),
+        human: vec![Block::Table(table), Block::Table(config)],
+        json: vec![json.to_string()],
         quiet: stages.iter().map(|stage| stage.name.clone()).collect(),
         notes: vec!["dry run: nothing was written".into()],
         exit: ExitCode::Done,
@@ -163,18 +155,13 @@ fn answer(dir: &Path, results: &Value, page: Page) -> Output {
     }
 }
 
-/// The failure of a run that had begun; where going on can help, with the line that does.
+/// The failure of a run that had begun.
 fn ended(error: StudyError, dir: &Path, monitor: &Monitor) -> Failure {
-    let cannot_be = matches!(error, StudyError::Config(_) | StudyError::Task(_));
-    let mut ended = Failure::from(error);
     if monitor.cancelled() {
-        ended.exit = ExitCode::Interrupted;
-        ended.message =
+        let message =
             format!("interrupted; finished stages and rows are kept in {}", dir.display());
-        ended.causes.clear();
+        let interrupted = Failure::new(ExitCode::Interrupted, message);
+        return Failure { passing: true, ..interrupted }.of_work_in(dir);
     }
-    if cannot_be {
-        return ended;
-    }
-    ended.hint(format!("to go on: {}", resume_line(std::env::args(), dir)))
+    Failure::from(error).of_work_in(dir)
 }

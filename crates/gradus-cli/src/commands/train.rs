@@ -1,11 +1,11 @@
 use std::collections::BTreeMap;
-use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use gradus::data::{self, Row};
-use gradus::report::{Column, Table};
-use gradus::run::{Override, Recipe, Resolved, Stream, Tool, Work, resolve, write_events};
+use gradus::run::{
+    Lock, Override, Recipe, Resolved, Stream, Tool, Work, difference, resolve, write_events,
+};
 use gradus::tasks;
 use gradus_model::{ByteTokenizer, DecoderConfig, LocalModel, SymbolTokenizer, Tokenizer};
 use gradus_train::{
@@ -19,8 +19,7 @@ use crate::args::Global;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::output::{Block, Output, json_line};
-use crate::progress;
-use crate::resume::resume_line;
+use crate::{config, progress};
 
 /// Train a model on rows
 ///
@@ -32,7 +31,7 @@ use crate::resume::resume_line;
 ///
 /// --out then holds `model` (safetensors, config and tokenizer), `metrics.jsonl`,
 /// `tensorboard`, `summary.json`, and `training.json`: every value of the config and where
-/// it came from. A training that was killed goes on bit for bit with --resume.
+/// it came from. It is a new or an empty folder. A training that was killed goes on bit for bit with --resume.
 ///
 /// Examples:
 ///   gradus train sft --data solved.jsonl --tokenizer bytes --out sft --set learning_rate=1e-3
@@ -59,7 +58,7 @@ pub(crate) struct Args {
     /// Set a value of the config; may be given again. --dry-run shows all keys.
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// Go on with the training in --out.
+    /// Go on with the training in --out, which has the same config and rows.
     #[arg(long)]
     resume: bool,
     /// Read the rows and show the config; write nothing.
@@ -126,6 +125,7 @@ struct Record<'a> {
     data: &'a Path,
     data_sha256: &'a str,
     model: Option<&'a Path>,
+    model_sha256: Option<String>,
     tokenizer: Option<&'a str>,
     config: &'a Value,
     origins: &'a BTreeMap<String, String>,
@@ -164,23 +164,27 @@ where
         return Ok(plan(&name, &rows, &model, &resolved.value, &resolved.origins));
     }
 
-    let _lock = open(&args.out, args.resume)?;
-    let monitor = progress::monitor(global.shown())?;
-    let work = Work::scratch(&args.out, &name, monitor)?;
+    let weights = args.model.as_deref().map(|dir| data::hash_file(dir.join(WEIGHTS)));
     let record = Record {
         trainer: args.trainer,
         tool: gradus_studies::tool(),
         data: &args.data,
         data_sha256: &data_sha256,
         model: args.model.as_deref(),
+        model_sha256: weights.transpose()?,
         tokenizer: args.tokenizer.as_deref(),
         config: &resolved.value,
         origins: &resolved.origins,
     };
-    work.write("training.json", &pretty(&record))?;
+    let _lock = open(args, &record)?;
+    let monitor = progress::monitor(global.shown())?;
+    let work = Work::scratch(&args.out, &name, monitor)?;
+    work.write(TRAINING, &pretty(&record))?;
     let summary = run(&mut model, &rows, &resolved.config.trainer, &work)
-        .map_err(|error| ended(error, &args.out))?;
-    model.save(&args.out.join(MODEL))?;
+        .map_err(|error| Failure::from(error).of_work_in(&args.out))?;
+    model
+        .save(&args.out.join(MODEL))
+        .map_err(|error| Failure::from(error).of_work_in(&args.out))?;
     write_events(&work.path("metrics.jsonl"), &work.path("tensorboard"))?;
     work.write(SUMMARY, &pretty(&summary))?;
     // Checkpoints on the way; the model is whole and in place by now.
@@ -188,7 +192,9 @@ where
     Ok(answer(&args.out, &summary))
 }
 
+const TRAINING: &str = "training.json";
 const MODEL: &str = "model";
+const WEIGHTS: &str = "model.safetensors";
 const SUMMARY: &str = "summary.json";
 
 /// The config, from the trainer's defaults and `--set`.
@@ -241,30 +247,45 @@ fn tokenizer(name: &str) -> Result<Tokenizer, Failure> {
     Ok(symbols.map_err(|error| Failure::of(ExitCode::Bug, &error))?.into())
 }
 
-/// Takes the folder for this process alone; refuses one that holds something else.
-fn open(out: &Path, resume: bool) -> Result<File, Failure> {
-    let cannot = |action: &str, error: std::io::Error| {
-        Failure::usage(format!("cannot {action} {}: {error}", out.display()))
+/// Takes the folder for this process alone. It is empty, or with --resume it holds this
+/// very training, unfinished; any other is refused, and keeps what it holds.
+fn open(args: &Args, record: &Record<'_>) -> Result<Lock, Failure> {
+    let out = &args.out;
+    let lock = Lock::folder(out, TRAINING)?;
+    let refuse = |state: &str, hint: &str| {
+        Err(Failure::usage(format!("{} holds {state}", out.display())).hint(hint))
     };
-    std::fs::create_dir_all(out).map_err(|error| cannot("create", error))?;
-    let lock = File::create(out.join(".lock")).map_err(|error| cannot("write into", error))?;
-    match lock.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            let message = format!("{} is in use by another process", out.display());
-            return Err(Failure::usage(message).hint("wait for it or choose another --out"));
-        }
-        Err(TryLockError::Error(error)) => return Err(cannot("lock", error)),
-    }
     if out.join(SUMMARY).exists() {
-        let message = format!("{} holds a finished training", out.display());
-        return Err(Failure::usage(message).hint("choose another --out"));
+        return refuse("a finished training", "choose another --out");
     }
-    if !resume && out.join("training.json").exists() {
-        let message = format!("{} holds an unfinished training", out.display());
-        return Err(Failure::usage(message).hint("add --resume to go on, or choose another --out"));
+    let path = out.join(TRAINING);
+    if !path.exists() {
+        return Ok(lock);
+    }
+    if !args.resume {
+        let hint = "add --resume to go on, or choose another --out";
+        return refuse("an unfinished training", hint);
+    }
+    let text = std::fs::read_to_string(&path)
+        .map_err(|error| Failure::usage(format!("cannot read {}: {error}", path.display())))?;
+    let left: Value = serde_json::from_str(&text)
+        .map_err(|error| Failure::rows(format!("{}:{}: {error}", path.display(), error.line())))?;
+    let here = serde_json::to_value(record).expect("records are plain data");
+    if let Some(difference) = difference(&repeated(left), &repeated(here)) {
+        return refuse(&format!("another training: {difference}"), "choose another --out");
     }
     Ok(lock)
+}
+
+/// The part of `training.json` that a training that goes on shares with the one it began
+/// as: not the build, and files by what is in them.
+fn repeated(mut record: Value) -> Value {
+    if let Some(fields) = record.as_object_mut() {
+        for name in ["tool", "data", "model", "origins"] {
+            fields.remove(name);
+        }
+    }
+    record
 }
 
 fn plan<R>(
@@ -275,17 +296,8 @@ fn plan<R>(
     origins: &BTreeMap<String, String>,
 ) -> Output {
     let weights: usize = model.decoder.parameters().iter().map(|parameter| parameter.len).sum();
-    let values = origins.iter().map(|(key, origin)| {
-        let at = format!("/{}", key.replace('.', "/"));
-        let value = config.pointer(&at).unwrap_or(&Value::Null);
-        vec![key.clone().into(), value.to_string().into(), origin.clone().into()]
-    });
-    let table = Table {
-        caption: format!("{name} on {} rows, {weights} weights", rows.len()),
-        columns: ["key", "value", "from"].map(Column::text).to_vec(),
-        rows: values.collect(),
-        ..Table::default()
-    };
+    let caption = format!("{name} on {} rows, {weights} weights", rows.len());
+    let table = config::table(caption, config, origins);
     let json = json!({"trainer": name, "rows": rows.len(), "weights": weights, "config": config});
     Output {
         human: vec![Block::Table(table)],
@@ -311,16 +323,6 @@ fn answer(out: &Path, summary: &Summary) -> Output {
         quiet: vec![model],
         notes,
         exit: ExitCode::Done,
-    }
-}
-
-/// The failure of a training that had begun, with the line that goes on with it.
-fn ended(error: TrainError, out: &Path) -> Failure {
-    let ended = Failure::from(error);
-    if ended.exit == ExitCode::Interrupted {
-        ended.hint(format!("to go on: {}", resume_line(std::env::args(), out)))
-    } else {
-        ended
     }
 }
 

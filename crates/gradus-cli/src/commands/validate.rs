@@ -2,10 +2,12 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
 use gradus::data::{self, FieldError, Fields, Problem, Row};
+use gradus::run::Override;
 use gradus::search::{Level, SearchRow};
 use gradus_train::{PromptCompletion, StepwiseRow};
 use serde::Serialize;
 
+use crate::config::ConfigArgs;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::output::{Block, Output, json_line};
@@ -13,13 +15,14 @@ use crate::recipes;
 
 /// Check a recipe, or every row of a file, before anything is computed
 ///
-/// Of a recipe, all keys, types and values are checked, and the files that it names. Of
-/// rows, each line is read as what its fields say: a problem (`question`), a labelled
+/// Of a recipe, all keys, types and values are checked, and every row of the files that it
+/// names; --set, --limit and --seed change it as they do in `gradus run`. Of rows, each line is read as what its fields say: a problem (`question`), a labelled
 /// completion (`prompt` with `labels`, `correct` or `completions`), a prompt with its
 /// completion, or else a sample as `gradus search` reads it.
 ///
 /// Examples:
 ///   gradus validate my-recipe.toml
+///   gradus validate easy-to-hard-solutions --set solutions=example_model_solutions.jsonl
 ///   gradus validate rows.jsonl
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
@@ -27,14 +30,21 @@ pub(crate) struct Args {
     /// A recipe's name, a TOML file, or a JSONL file of rows (plain, gzip or zstd; `-` for standard input).
     #[arg(value_name = "RECIPE|ROWS")]
     what: String,
+    #[command(flatten)]
+    config: ConfigArgs,
 }
 
 pub(crate) fn run(args: &Args) -> Result<Output, Failure> {
+    let overrides = args.config.overrides()?;
     let is_recipe = gradus_studies::RECIPES.iter().any(|(name, _)| *name == args.what);
     if Path::new(&args.what).extension().is_some_and(|extension| extension == "toml")
         || (is_recipe && !Path::new(&args.what).is_file())
     {
-        return recipe(&args.what);
+        return recipe(&args.what, &overrides);
+    }
+    if let Some(given) = overrides.first() {
+        let message = format!("`{}` is set for a recipe, and {} is rows", given.path, args.what);
+        return Err(Failure::usage(message).hint("a recipe's file ends in .toml"));
     }
     rows(&args.what)
 }
@@ -47,16 +57,17 @@ struct ValidRecipe<'a> {
     stages: usize,
 }
 
-fn recipe(name: &str) -> Result<Output, Failure> {
+fn recipe(name: &str, overrides: &[Override]) -> Result<Output, Failure> {
     let recipe = recipes::recipe(name)?;
     let study = recipes::study(&recipe.study, &recipe.origin)?;
-    let resolved = study.resolve(&recipe, &[])?;
+    let resolved = study.resolve(&recipe, overrides)?;
     let valid = ValidRecipe {
         recipe: name,
         study: &recipe.study,
         values: resolved.origins.len(),
         stages: study.plan(&resolved.value)?.len(),
     };
+    study.check_inputs(&resolved.value)?;
     let text = format!(
         "{name}: valid, study {}, {} values, {} stages",
         valid.study, valid.values, valid.stages

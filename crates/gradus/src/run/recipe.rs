@@ -83,7 +83,7 @@ pub enum RecipeError {
         reason: String,
     },
     /// An override without `=`.
-    #[error("--set {text}: expected key=value, as --set sft.learning_rate=1e-3")]
+    #[error("--set {text}: expected key=value, as --set seed=7")]
     NoValue {
         /// What was given.
         text: String,
