@@ -16,9 +16,10 @@ use crate::recipes;
 /// Check a recipe, or every row of a file, before anything is computed
 ///
 /// Of a recipe, all keys, types and values are checked, and every row of the files that it
-/// names; --set, --limit and --seed change it as they do in `gradus run`. Of rows, each line is read as what its fields say: a problem (`question`), a labelled
-/// completion (`prompt` with `labels`, `correct` or `completions`), a prompt with its
-/// completion, or else a sample as `gradus search` reads it.
+/// names; --set, --limit and --seed change it as they do in `gradus run`. Of rows, each
+/// line is read as what its fields say: a problem (`question`), a labelled completion
+/// (`prompt` with `labels`, `correct` or `completions`), a prompt with its completion, or
+/// else a sample as `gradus search` reads it.
 ///
 /// Examples:
 ///   gradus validate my-recipe.toml
