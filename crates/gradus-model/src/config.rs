@@ -75,7 +75,7 @@ impl DecoderConfig {
     }
 
     /// Refuses sizes that make no decoder.
-    pub(crate) fn check(&self) -> Result<(), ModelError> {
+    pub fn check(&self) -> Result<(), ModelError> {
         let sizes = [
             ("vocab_size", self.vocab_size),
             ("hidden_size", self.hidden_size),

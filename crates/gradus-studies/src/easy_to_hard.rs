@@ -68,8 +68,7 @@ impl Study for EasyToHard {
 
     fn run(&self, config: &Value, run: &Run) -> Result<Value, StudyError> {
         let config = Config::read(config)?;
-        let parameters = Value::Object(config.task.clone());
-        let family = (tasks::find(&config.family)?.build)(&parameters)?;
+        let family = config.family()?;
         let mut selections = Vec::new();
         for seed in config.seed..config.seed + config.seeds {
             selections.push(one_seed(&config, family.as_ref(), seed, run)?);
@@ -186,7 +185,6 @@ impl OneSeed<'_> {
         let all: Vec<u32> = self.family.levels().collect();
         let easy: Vec<u32> = self.family.easy_levels().collect();
         let hard: Vec<u32> = all.iter().copied().filter(|level| !easy.contains(level)).collect();
-        let limit = self.config.limit.unwrap_or(usize::MAX);
         let set = |name: &str, levels: &[u32], count: usize| SetSpec {
             name: name.to_owned(),
             levels: levels.to_vec(),
@@ -194,8 +192,8 @@ impl OneSeed<'_> {
         };
         let sets = [
             // Test sets first: no training set can push a problem out of them.
-            set("easy_test", &easy, sizes.easy_test.min(limit)),
-            set("hard_test", &hard, sizes.hard_test.min(limit)),
+            set("easy_test", &easy, sizes.easy_test),
+            set("hard_test", &hard, sizes.hard_test),
             set("generator_train", &easy, sizes.generator_train),
             set("evaluator_train", &easy, sizes.evaluator_train),
             set("all_train", &all, sizes.generator_train),
@@ -203,7 +201,6 @@ impl OneSeed<'_> {
         ];
         let config = json!({
             "seed": self.seed, "family": self.config.family, "task": self.config.task, "sizes": sizes,
-            "limit": self.config.limit,
         });
         self.run.stage(&self.stage_name("problems"), &[], &config, |work| {
             let drawn = tasks::sample_sets(self.family, &sets, self.seed)?;
@@ -274,13 +271,25 @@ impl OneSeed<'_> {
         set: &str,
         draws: Draws,
     ) -> Result<Stage, StudyError> {
-        let config = json!({"seed": self.seed, "set": set, "draws": draws});
+        let limit = self.limit(set);
+        let config = json!({"seed": self.seed, "set": set, "limit": limit, "draws": draws});
         let name = self.stage_name(&format!("{name}-samples"));
         self.run.stage(&name, &[model, problems], &config, |work| {
             let model: Box<dyn Generate> = Box::new(LocalModel::load(&model.path(MODEL))?);
-            let problems = read_set(problems, set)?;
+            let problems = self.read_set(problems, set)?;
             sample_and_check(work, model.as_ref(), self.family, &problems, draws, self.seed)
         })
+    }
+
+    /// Test sets are drawn whole and cut when they are used: a shorter test trains nothing anew.
+    fn limit(&self, set: &str) -> Option<usize> {
+        self.config.limit.filter(|_| set.ends_with("_test"))
+    }
+
+    fn read_set(&self, problems: &Stage, set: &str) -> Result<Vec<Problem>, StudyError> {
+        let mut rows = read_set(problems, set)?;
+        rows.truncate(self.limit(set).unwrap_or(usize::MAX));
+        Ok(rows)
     }
 
     /// One round of ReST-EM (paper section 3.4): fine-tune on the samples that the checker accepts.

@@ -26,9 +26,20 @@ pub(crate) struct Draws {
     /// Samples per problem.
     pub(crate) n: u32,
     /// Sampling temperature; 0 is greedy.
-    pub(crate) temperature: f32,
+    pub(crate) temperature: f64,
     /// Keep the k likeliest tokens; 0 keeps all.
     pub(crate) top_k: usize,
+}
+
+impl Draws {
+    /// The first value that cannot be: its key, what was found, what was expected.
+    pub(crate) fn wrong(&self) -> Option<(&'static str, String, &'static str)> {
+        let warm = self.temperature.is_finite() && self.temperature >= 0.0;
+        if self.n == 0 {
+            return Some(("n", "0".to_owned(), "at least 1"));
+        }
+        (!warm).then(|| ("temperature", self.temperature.to_string(), "a number from 0 up"))
+    }
 }
 
 /// One completion of a procedural task with the exact checker's findings.
@@ -110,7 +121,7 @@ pub(crate) fn sample_and_check(
         }
     }
     let sampling = Sampling {
-        temperature: draws.temperature,
+        temperature: draws.temperature as f32,
         top_k: draws.top_k,
         top_p: 1.0,
         // One more than the longest right solution, so that running on is seen as such.

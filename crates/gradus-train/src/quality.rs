@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use gradus::stats::{Auc, AucWithin, roc_auc, roc_auc_within};
+use gradus::stats::{Auc, AucWithin, roc_auc_clustered, roc_auc_within};
 use serde::Serialize;
 
 /// One completion with its labels and what an evaluator gave it.
@@ -24,7 +24,8 @@ pub struct ScoredCompletion {
     pub correct: Option<bool>,
 }
 
-/// Areas under the ROC curve; none where a class is missing.
+/// Areas under the ROC curve, with problems as the independent units of the intervals;
+/// none where a class is missing.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct EvaluatorQuality {
     /// Steps, over all pairs.
@@ -57,8 +58,7 @@ fn areas(
     confidence: f64,
 ) -> (Option<Auc>, Option<AucWithin>) {
     let groups: Vec<Vec<(f64, bool)>> = problems.into_values().collect();
-    let (scores, labels): (Vec<f64>, Vec<bool>) = groups.iter().flatten().copied().unzip();
-    (roc_auc(&scores, &labels, confidence), roc_auc_within(&groups, confidence))
+    (roc_auc_clustered(&groups, confidence), roc_auc_within(&groups, confidence))
 }
 
 #[cfg(test)]

@@ -34,7 +34,7 @@ use crate::output::{Block, Output, json_line};
 pub(crate) struct Args {
     /// The samples (plain, gzip or zstd); `-` is standard input.
     rows: PathBuf,
-    /// Problems with their golds (`answer`) and levels, by `id`.
+    /// Problems: rows with `id`, `question`, and as far as known `answer` (the gold) and `level`.
     #[arg(long, value_name = "FILE")]
     problems: Option<PathBuf>,
     /// Ways to select; by default majority and oracle, and where there are scores weighted
@@ -99,17 +99,40 @@ pub(crate) fn run(args: &Args) -> Result<Output, Failure> {
     let reduced = if scored { aggregates.as_slice() } else { &[] };
     let mut pools = Pools::new(reduced, &extractions(args)?, mode(args)?);
     if let Some(file) = &args.problems {
-        pools = pools.with_problems(data::read_all::<Problem>(file)?);
+        let problems = data::read_all::<Problem>(file)?;
+        pools = pools.with_problems(problems).map_err(|error| {
+            let mut failure = Failure::from(error);
+            failure.message = format!("{}: {}", file.display(), failure.message);
+            failure
+        })?;
     }
+    let mut notes = Vec::new();
     let mut next = first;
     while let Some(row) = next {
         let line = rows.line();
+        let chosen = !args.methods.is_empty();
+        if !chosen
+            && !scored
+            && notes.is_empty()
+            && row.samples.iter().any(|row| !row.scores.is_empty())
+        {
+            notes.push(format!(
+                "line {line} has scores, the first row has none: no method uses them; name --methods"
+            ));
+        }
         pools.push(row).map_err(|error| {
             let mut failure = Failure::from(error);
             failure.message = format!("{}:{line}: {}", args.rows.display(), failure.message);
             failure
         })?;
         next = rows.next().transpose()?;
+    }
+    if pools.unread() > 0 {
+        notes.push(format!(
+            "{} texts have no marker of an answer and count as without one; --extract names others \
+             (`gradus list verify`)",
+            pools.unread()
+        ));
     }
     let pools = pools.finish()?;
     let n = if args.n.is_empty() { powers_of_two(&pools) } else { args.n.clone() };
@@ -125,7 +148,7 @@ pub(crate) fn run(args: &Args) -> Result<Output, Failure> {
         seed: args.seed,
     };
     let evaluation = search::evaluate(&pools, &settings)?;
-    Ok(output(&evaluation.curves(DRAWS, CONFIDENCE, args.seed), &pools))
+    Ok(Output { notes, ..output(&evaluation.curves(DRAWS, CONFIDENCE, args.seed), &pools) })
 }
 
 fn extractions(args: &Args) -> Result<Vec<Extraction>, Failure> {

@@ -1,3 +1,4 @@
+use gradus::tasks::{self, TaskFamily};
 use gradus_model::DecoderConfig;
 use gradus_train::{LabelKind, OprmConfig, OrmConfig, PrmConfig, RestEmConfig, TrainConfig};
 use serde::{Deserialize, Serialize};
@@ -185,21 +186,64 @@ impl Config {
         if config.limit == Some(0) {
             return reject("limit", "0".into(), "at least 1");
         }
+        if config.seed.checked_add(config.seeds).is_none() {
+            let found = format!("{} with {} seeds", config.seed, config.seeds);
+            return reject("seed", found, "seeds below 2^64");
+        }
+        let Selection { resamples, draws, confidence, headline_n, .. } = config.selection;
+        for (key, count) in [
+            ("selection.resamples", resamples),
+            ("selection.draws", draws),
+            ("selection.headline_n", headline_n as usize),
+        ] {
+            if count == 0 {
+                return reject(key, "0".into(), "at least 1");
+            }
+        }
+        if !(confidence > 0.0 && confidence < 1.0) {
+            return reject("selection.confidence", confidence.to_string(), "a share in 0..1");
+        }
         let sizes = config.problems;
         for (key, size) in [
             ("problems.generator_train", sizes.generator_train),
             ("problems.evaluator_train", sizes.evaluator_train),
             ("problems.easy_test", sizes.easy_test),
             ("problems.hard_test", sizes.hard_test),
-            ("evaluator_samples.n", config.evaluator_samples.n as usize),
-            ("easy_samples.n", config.easy_samples.n as usize),
-            ("hard_samples.n", config.hard_samples.n as usize),
         ] {
             if size == 0 {
                 return reject(key, "0".into(), "at least 1");
             }
         }
+        for (group, draws) in [
+            ("evaluator_samples", config.evaluator_samples),
+            ("easy_samples", config.easy_samples),
+            ("hard_samples", config.hard_samples),
+        ] {
+            if let Some((key, found, expected)) = draws.wrong() {
+                return reject(&format!("{group}.{key}"), found, expected);
+            }
+        }
+        for (group, training) in [
+            ("generator", &config.generator),
+            ("evaluator.train", &config.evaluator.train),
+            ("evaluator_scratch.train", &config.evaluator_scratch.train),
+            ("rest_em.train", &config.rest_em.train),
+        ] {
+            training
+                .validate()
+                .map_err(|error| StudyError::Config(format!("config group {group}: {error}")))?;
+        }
+        let family = config.family()?;
+        DecoderConfig { vocab_size: family.symbols().len(), ..config.model }
+            .check()
+            .map_err(|error| StudyError::Config(format!("config group model: {error}")))?;
         Ok(config)
+    }
+
+    /// The task family with its parameters.
+    pub(super) fn family(&self) -> Result<Box<dyn TaskFamily>, StudyError> {
+        let parameters = Value::Object(self.task.clone());
+        Ok((tasks::find(&self.family)?.build)(&parameters)?)
     }
 
     /// The numbers of samples of the curves of a pool of `pool` samples, the pool's own included.
@@ -311,6 +355,26 @@ mod tests {
         assert_eq!(none, "config key problems.hard_test: found 0, expected at least 1");
         assert!(refused(|config| config.selection.n = vec![0, 4]).contains("selection.n"));
         assert!(refused(|config| config.seeds = 0).contains("seeds"));
+        assert_eq!(
+            refused(|config| config.selection.confidence = 95.0),
+            "config key selection.confidence: found 95, expected a share in 0..1"
+        );
+        assert_eq!(
+            refused(|config| config.hard_samples.temperature = -3.0),
+            "config key hard_samples.temperature: found -3, expected a number from 0 up"
+        );
+        assert_eq!(
+            refused(|config| config.generator.learning_rate = -1.0),
+            "config group generator: learning_rate is out of range, expected a positive number"
+        );
+        assert!(refused(|config| config.selection.draws = 0).contains("selection.draws"));
+        assert!(refused(|config| config.model.num_attention_heads = 7).contains("7 heads"));
+        assert!(refused(|config| config.seed = u64::MAX).contains("below 2^64"));
+        assert!(refused(|config| config.family = "nope".to_owned()).contains("nope"));
+        let unknown = refused(|config| {
+            config.task.insert("nope".to_owned(), 1.into());
+        });
+        assert!(unknown.contains("nope"), "{unknown}");
     }
 
     #[test]

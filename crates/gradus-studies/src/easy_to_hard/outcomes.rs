@@ -5,14 +5,14 @@ use std::collections::{BTreeMap, HashMap};
 use gradus::data::{self, Problem, StepScores};
 use gradus::run::{Stage, Stream};
 use gradus::search::{self, Aggregation, Candidate, Pool, Selector, Settings, Ties, evaluate};
-use gradus::stats::{Auc, AucWithin, roc_auc};
+use gradus::stats::{Auc, AucWithin, roc_auc_clustered};
 use gradus_train::{ScoredCompletion, evaluator_quality};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::config::Evaluator;
 use super::results::BASE;
-use super::{OVERLAP, OneSeed, SUMMARY, read_set};
+use super::{OVERLAP, OneSeed, SUMMARY};
 use crate::StudyError;
 use crate::sampling::{CheckedSample, SAMPLES, SCORES, read_json, write_json};
 
@@ -191,7 +191,7 @@ struct TestSet<'a> {
 
 impl<'a> TestSet<'a> {
     fn read(study: &'a OneSeed<'a>, problems: &Stage, row: &'a Tested) -> Result<Self, StudyError> {
-        let problems = read_set(problems, &format!("{}_test", row.set))?;
+        let problems = study.read_set(problems, &format!("{}_test", row.set))?;
         Ok(Self { study, row, problems })
     }
 
@@ -344,15 +344,18 @@ impl<'a> TestSet<'a> {
     ) -> Result<EvaluatorRow, StudyError> {
         let confidence = self.study.config.selection.confidence;
         let mut scored = Vec::new();
-        let mut by_kind: BTreeMap<&str, Vec<(f64, bool)>> = BTreeMap::new();
-        for problem in &self.problems {
+        // Per kind, the steps of each problem.
+        let mut by_kind: BTreeMap<&str, Vec<Vec<(f64, bool)>>> = BTreeMap::new();
+        for (at, problem) in self.problems.iter().enumerate() {
             let kinds = self.study.family.step_kinds(problem)?;
             for sample in &samples[&problem.id] {
                 let judged = scores.get(&problem.id).and_then(|rows| rows.get(&sample.sample));
                 let Some(judged) = judged else { continue };
                 let labelled = judged.iter().copied().zip(sample.valid.iter().copied());
                 for (step, kind) in labelled.zip(&kinds) {
-                    by_kind.entry(kind).or_default().push(step);
+                    let problems = by_kind.entry(kind).or_default();
+                    problems.resize_with(problems.len().max(at + 1), Vec::new);
+                    problems[at].push(step);
                 }
                 scored.push(ScoredCompletion {
                     problem: problem.id.clone(),
@@ -365,10 +368,6 @@ impl<'a> TestSet<'a> {
             }
         }
         let quality = evaluator_quality(&scored, confidence);
-        let auc = |rows: &[(f64, bool)]| -> Option<AucValue> {
-            let (scores, labels): (Vec<f64>, Vec<bool>) = rows.iter().copied().unzip();
-            roc_auc(&scores, &labels, confidence).map(AucValue::from)
-        };
         Ok(EvaluatorRow {
             seed: self.study.seed,
             evaluator: kind.name().to_owned(),
@@ -379,11 +378,15 @@ impl<'a> TestSet<'a> {
             outcome_auc_within: quality.outcome_auc_within.map(AucValue::from),
             by_kind: by_kind
                 .into_iter()
-                .map(|(kind, rows)| KindQuality {
-                    kind: kind.to_owned(),
-                    steps: rows.len() as u64,
-                    valid_share: rows.iter().filter(|row| row.1).count() as f64 / rows.len() as f64,
-                    auc: auc(&rows),
+                .map(|(kind, problems)| {
+                    let steps = problems.iter().map(Vec::len).sum::<usize>();
+                    let valid = problems.iter().flatten().filter(|step| step.1).count();
+                    KindQuality {
+                        kind: kind.to_owned(),
+                        steps: steps as u64,
+                        valid_share: valid as f64 / steps as f64,
+                        auc: roc_auc_clustered(&problems, confidence).map(AucValue::from),
+                    }
                 })
                 .collect(),
         })

@@ -1,11 +1,14 @@
 //! The report's page, from `results.json` and `run.json` alone.
 
+use std::fmt::Write as _;
+
 use gradus::report::{
     Axis, Block, Cell, Column, Curves, Details, Fact, Format, IntervalGroup, IntervalRow,
     Intervals, Number, Page, Panel, Point, Reference, Role, Section, Series, Table,
 };
 use serde_json::Value;
 
+use super::outcomes::AucValue;
 use super::results::{BASE, ControlRow, DifferenceRow, Results, SelectionRow};
 use crate::{StudyError, record};
 
@@ -22,7 +25,7 @@ pub(super) fn page(results: &Value, run: &Value) -> Result<Page, StudyError> {
         view.levels(),
         view.samples(),
     ];
-    sections.push(not_shown(&results));
+    sections.push(not_shown(&view));
     sections.push(record::cost(run));
     Ok(Page {
         title: record::text(run, "title").unwrap_or_else(|| "Easy to hard".to_owned()),
@@ -81,6 +84,11 @@ impl View<'_> {
         })
     }
 
+    /// Coverage of the intervals in percent.
+    fn coverage(&self) -> f64 {
+        (1e8 * self.results.headline.confidence).round() / 1e6
+    }
+
     fn lead(&self) -> Vec<Fact> {
         let headline = &self.results.headline;
         let n = headline.n;
@@ -100,18 +108,36 @@ impl View<'_> {
                 ),
             });
         }
-        let aucs = |set: &str| -> Vec<f64> {
+        let aucs = |set: &str| -> Vec<&AucValue> {
             let rows = self.results.evaluators.iter();
             rows.filter(|row| row.evaluator == headline.evaluator && row.set == set)
-                .filter_map(|row| row.step_auc.as_ref().map(|auc| auc.value))
+                .filter_map(|row| row.step_auc.as_ref())
                 .collect()
         };
         let (easy, hard) = (aucs("easy"), aucs("hard"));
-        if !hard.is_empty() && !easy.is_empty() {
+        if let ([first, rest @ ..], false) = (hard.as_slice(), easy.is_empty()) {
+            let mean = |aucs: &[&AucValue]| {
+                aucs.iter().map(|auc| auc.value).sum::<f64>() / aucs.len() as f64
+            };
+            let number = Number::decimal(mean(&hard), 3);
             lead.push(Fact {
                 label: "Step AUC of the evaluator, hard".to_owned(),
-                value: Number::decimal(mean(&hard), 3).into(),
-                detail: format!("{:.3} on easy; against the exact step checker", mean(&easy)),
+                // One interval is of one seed; more seeds show their spread.
+                value: match rest {
+                    [] => number.within(first.low, first.high).into(),
+                    _ => number.into(),
+                },
+                detail: format!(
+                    "{:.3} on easy; against the exact step checker{}",
+                    mean(&easy),
+                    if rest.is_empty() {
+                        String::new()
+                    } else {
+                        let lowest = hard.iter().map(|auc| auc.value).fold(1.0, f64::min);
+                        let highest = hard.iter().map(|auc| auc.value).fold(0.0, f64::max);
+                        format!("; by seed {lowest:.3} to {highest:.3}")
+                    }
+                ),
             });
         }
         if let Some(gap) = self.results.gap_recovered.first() {
@@ -133,9 +159,7 @@ impl View<'_> {
         }
         blocks.push(Block::Prose(format!(
             "The test has {} easy and {} hard problems{}. Nothing in it was trained on: no prompt \
-             occurs in two sets. Levels have the same length; what makes a problem hard is how many \
-             of its ten operations do something, and that the rare rules (subtracting a negative, \
-             multiplying) are five times as frequent.",
+             occurs in two sets.",
             problems("easy"),
             problems("hard"),
             match self.results.seeds.len() {
@@ -219,11 +243,11 @@ impl View<'_> {
                 Column::number("seeds, lowest to highest"),
             ],
             rows,
-            notes: vec![
-                "Intervals: 95% percentile bootstrap over problems, within each seed; the spread \
-                 between seeds stands beside them."
-                    .to_owned(),
-            ],
+            notes: vec![format!(
+                "Intervals: {}% percentile bootstrap over problems, within each seed; the \
+                     spread between seeds stands beside them.",
+                self.coverage()
+            )],
         };
         Section {
             heading: "Votes weighted by the easy-trained evaluator, easy beside hard".to_owned(),
@@ -297,9 +321,11 @@ impl View<'_> {
             blocks: vec![
                 Block::Intervals(Intervals {
                     title: format!("Hard problems, {n} samples: difference from the generator's majority"),
-                    description: "Paired differences in accuracy from plain majority, with 95% \
-                                  intervals, for the headline evaluator and every control."
-                        .to_owned(),
+                    description: format!(
+                        "Paired differences in accuracy from plain majority, with {}% intervals, \
+                         for the headline evaluator and every control.",
+                        self.coverage()
+                    ),
                     axis: Axis::new("points against majority", Format::Points),
                     neutral: Some(0.0),
                     groups: vec![IntervalGroup { heading: String::new(), rows }],
@@ -326,7 +352,7 @@ impl View<'_> {
     }
 
     fn evaluators(&self) -> Section {
-        let auc = |auc: &Option<super::outcomes::AucValue>| -> Cell {
+        let auc = |auc: &Option<AucValue>| -> Cell {
             match auc {
                 Some(auc) => Number::decimal(auc.value, 3).within(auc.low, auc.high).into(),
                 None => Cell::absent("one class only"),
@@ -473,28 +499,36 @@ impl View<'_> {
                 ]
             })
             .collect();
-        let n = self.results.headline.n;
-        let weighted = self.selected("hard", "weighted", Some("prod"), n);
-        let trained = self.control("hard", "rest-em", "majority", n);
-        let verdict = match (weighted, trained) {
-            (Some(weighted), Some(trained)) => format!(
-                "On the very samples and labels that trained the evaluator, one ReST-EM round takes \
-                 the generator's majority on hard to {:.1}% [{:.1}, {:.1}]; voting with the evaluator \
-                 reaches {:.1}% [{:.1}, {:.1}]. The two share their problems and labels, not their \
-                 compute.",
-                100.0 * trained.accuracy,
-                100.0 * trained.low,
-                100.0 * trained.high,
-                100.0 * weighted.accuracy,
-                100.0 * weighted.low,
-                100.0 * weighted.high,
-            ),
-            _ => "No generator was trained on the evaluator's samples in this run.".to_owned(),
-        };
+        let both = self.results.same_labels.iter().map(|row| {
+            vec![
+                row.method.clone().into(),
+                Number::points(row.difference).within(row.low, row.high).of(row.problems).into(),
+                spread(&row.by_seed).into(),
+            ]
+        });
+        let against = self.results.same_labels.first().map(|row| row.against.as_str());
         Section {
             heading: "The generator's side, and the gap recovered".to_owned(),
             blocks: vec![
-                Block::Prose(verdict),
+                Block::Prose(
+                    "One ReST-EM round trains the generator on the very samples and labels that \
+                     trained the evaluator. The two share their problems and labels, not their \
+                     compute."
+                        .to_owned(),
+                ),
+                Block::Table(Table {
+                    caption: format!(
+                        "The same labels, hard problems: minus {}",
+                        against.unwrap_or("the evaluator's votes")
+                    ),
+                    columns: vec![
+                        Column::text("what learned from them"),
+                        Column::number("difference, points"),
+                        Column::number("seeds, lowest to highest"),
+                    ],
+                    rows: both.collect(),
+                    notes: Vec::new(),
+                }),
                 Block::Table(Table {
                     caption: "(easy - base) / (full - base) on hard problems".to_owned(),
                     columns: vec![
@@ -628,15 +662,47 @@ impl View<'_> {
     }
 }
 
-fn not_shown(results: &Results) -> Section {
-    let mut text = "- That evaluators beat generators given the same supervision: one ReST-EM round on \
-                    the same samples and labels is the row to compare with, and seeds disagree on it.\n\
-                    - That this holds for a generator trained to convergence: it solves most hard \
-                    problems, and re-ranking has little left to repair.\n\
-                    - Anything about large models, natural language or human labels: the task is \
-                    procedural and the supervisor simulated.\n\
-                    - That depth alone makes these problems hard: hard sets also hold more rare rules.\n"
-        .to_owned();
+/// What a reader might take from the page although it is not there.
+fn not_shown(view: &View<'_>) -> Section {
+    let results = view.results;
+    let n = results.headline.n;
+    let mut text = String::new();
+    if let Some(row) = results.same_labels.first() {
+        let disagree = row.by_seed.iter().any(|&seed| seed > 0.0)
+            && row.by_seed.iter().any(|&seed| seed < 0.0);
+        let seeds = match (row.by_seed.len(), disagree) {
+            (1, _) => "; one seed cannot say more".to_owned(),
+            (_, true) => format!("; seeds disagree, {}", spread(&row.by_seed)),
+            (_, false) => format!("; by seed {}", spread(&row.by_seed)),
+        };
+        let _ = writeln!(
+            text,
+            "- That evaluators beat generators given the same supervision: one ReST-EM round on the \
+             same samples and labels is {:+.1} [{:.1}, {:.1}] points from the evaluator's votes{seeds}.",
+            100.0 * row.difference,
+            100.0 * row.low,
+            100.0 * row.high,
+        );
+    }
+    let converged = view.control("hard", "converged", "majority", n);
+    let _ = match converged {
+        Some(row) => writeln!(
+            text,
+            "- That this holds for a generator trained to convergence: its majority solves {:.1}% of \
+             the hard problems, so re-ranking has {} left to repair.",
+            100.0 * row.accuracy,
+            if row.accuracy > 0.8 { "little" } else { "something" },
+        ),
+        None => writeln!(
+            text,
+            "- That this holds for a generator trained to convergence: this run has none.",
+        ),
+    };
+    text.push_str(
+        "- Anything about large models, natural language or human labels: the task is procedural \
+         and the supervisor simulated.\n\
+         - That depth alone makes these problems hard: hard sets also hold more rare rules.\n",
+    );
     if results.seeds.len() == 1 {
         text.push_str(
             "- The spread between seeds: this run has one, and its intervals hold problem noise only. \
@@ -672,10 +738,6 @@ fn spread(values: &[f64]) -> String {
     let low = values.iter().copied().fold(f64::INFINITY, f64::min);
     let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     format!("{:+.1} to {:+.1}", 100.0 * low, 100.0 * high)
-}
-
-fn mean(values: &[f64]) -> f64 {
-    values.iter().sum::<f64>() / values.len() as f64
 }
 
 #[cfg(test)]

@@ -32,6 +32,9 @@ pub(super) struct Results {
     pub(super) differences: Vec<DifferenceRow>,
     /// Every other evaluator, weight and generator, each beside the base generator's majority.
     pub(super) controls: Vec<ControlRow>,
+    /// What the same labels gave when the generator learned from them, minus what they
+    /// gave when the evaluator did.
+    pub(super) same_labels: Vec<SameLabelsRow>,
     pub(super) evaluators: Vec<EvaluatorRow>,
     pub(super) gap_recovered: Vec<GapRow>,
     pub(super) training: Vec<Training>,
@@ -46,6 +49,8 @@ pub(super) struct Headline {
     pub(super) evaluator: String,
     pub(super) aggregate: String,
     pub(super) n: u32,
+    /// Coverage of every interval.
+    pub(super) confidence: f64,
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -104,6 +109,20 @@ pub(super) struct Difference {
     pub(super) by_seed: Vec<f64>,
 }
 
+/// One use of the evaluator's training samples against another, paired over problems.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(super) struct SameLabelsRow {
+    pub(super) set: String,
+    pub(super) method: String,
+    pub(super) against: String,
+    pub(super) difference: f64,
+    pub(super) low: f64,
+    pub(super) high: f64,
+    pub(super) problems: u64,
+    /// The difference seed by seed.
+    pub(super) by_seed: Vec<f64>,
+}
+
 /// (easy - base) / (full - base) on the hard set.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(super) struct GapRow {
@@ -152,6 +171,7 @@ fn pool(config: &Config, seeds: &[SeedOutcomes]) -> Results {
         evaluator: config.evaluators[0].name().to_owned(),
         aggregate: "prod".to_owned(),
         n: config.headline_n(),
+        confidence: config.selection.confidence,
     };
     Results {
         format: 1,
@@ -160,6 +180,7 @@ fn pool(config: &Config, seeds: &[SeedOutcomes]) -> Results {
         selection: pooled.selection(&headline),
         differences: pooled.differences(&headline),
         controls: pooled.controls(&headline),
+        same_labels: pooled.same_labels(&headline),
         evaluators: seeds.iter().flat_map(|seed| seed.evaluators.clone()).collect(),
         gap_recovered: pooled.gaps(&headline),
         training: seeds.iter().flat_map(|seed| seed.training.clone()).collect(),
@@ -199,8 +220,8 @@ impl<'a> Pooled<'a> {
         Some(seeds.collect::<Option<Vec<&[f64]>>>()?.concat())
     }
 
-    fn estimate(&self, set: &str, values: &[f64]) -> Option<Estimate> {
-        self.resamples[set].mean(values, self.config.selection.confidence)
+    fn accuracy(&self, set: &str, values: &[f64]) -> Option<Estimate> {
+        self.resamples[set].accuracy(values, self.config.selection.confidence)
     }
 
     fn selection(&self, headline: &Headline) -> Vec<SelectionRow> {
@@ -228,7 +249,7 @@ impl<'a> Pooled<'a> {
                     });
                 }
             };
-            row("all".into(), self.estimate(set, &values));
+            row("all".into(), self.accuracy(set, &values));
             let levels = self.levels(set);
             let mut distinct = levels.concat();
             distinct.sort_unstable();
@@ -242,7 +263,7 @@ impl<'a> Pooled<'a> {
                     let strata: Vec<usize> = levels.iter().map(count).collect();
                     resamples(self.config, &strata, &format!("{set} level {level}"))
                 });
-                row(level.into(), resamples.mean(&chosen, self.config.selection.confidence));
+                row(level.into(), resamples.accuracy(&chosen, self.config.selection.confidence));
             }
         }
         rows
@@ -264,7 +285,8 @@ impl<'a> Pooled<'a> {
             rest = others;
             by_seed.push(own.iter().sum::<f64>() / own.len() as f64);
         }
-        Some((self.estimate(of.0, &differences)?, by_seed))
+        let mean = self.resamples[of.0].mean(&differences, self.config.selection.confidence)?;
+        Some((mean, by_seed))
     }
 
     fn differences(&self, headline: &Headline) -> Vec<DifferenceRow> {
@@ -304,7 +326,7 @@ impl<'a> Pooled<'a> {
                 continue;
             }
             let Some(values) = self.values(&of) else { continue };
-            let Some(estimate) = self.estimate(set, &values) else { continue };
+            let Some(estimate) = self.accuracy(set, &values) else { continue };
             let base = if method == "greedy" { "greedy" } else { "majority" };
             let against = (set, BASE, None, base, None, n);
             let difference = (of != against).then(|| self.difference(&of, &against)).flatten().map(
@@ -331,6 +353,27 @@ impl<'a> Pooled<'a> {
             });
         }
         rows
+    }
+
+    fn same_labels(&self, headline: &Headline) -> Vec<SameLabelsRow> {
+        let (n, evaluator) = (headline.n, Some(headline.evaluator.as_str()));
+        let weighted = ("hard", BASE, evaluator, "weighted", Some("prod"), n);
+        let trained = ("hard", "rest-em", None, "majority", None, n);
+        let both = ("hard", "rest-em", evaluator, "weighted", Some("prod"), n);
+        let rows = [trained, both].into_iter().filter_map(|of| {
+            let (estimate, by_seed) = self.difference(&of, &weighted)?;
+            Some(SameLabelsRow {
+                set: "hard".to_owned(),
+                method: label(&of),
+                against: label(&weighted),
+                difference: estimate.value,
+                low: estimate.low,
+                high: estimate.high,
+                problems: estimate.n,
+                by_seed,
+            })
+        });
+        rows.collect()
     }
 
     fn gaps(&self, headline: &Headline) -> Vec<GapRow> {
@@ -438,6 +481,7 @@ pub(super) mod tests {
                 outcome(BASE, Some("prm"), "weighted", 64, weighted),
                 outcome(BASE, Some("random"), "weighted", 64, majority),
                 outcome("all-levels", None, "majority", 64, &ones),
+                outcome("rest-em", None, "majority", 64, &ones),
             ],
             evaluators: Vec::new(),
             training: Vec::new(),
@@ -486,6 +530,16 @@ pub(super) mod tests {
         assert_eq!(level.problems, 3);
         assert!((level.accuracy - 2.0 / 3.0).abs() < 1e-12);
         assert!(results.controls.iter().any(|row| row.evaluator.as_deref() == Some("random")));
+    }
+
+    #[test]
+    fn the_generator_side_is_paired_with_the_evaluator_side() {
+        let results = two_seeds();
+        let row = &results.same_labels[0];
+        assert_eq!(row.method, "rest-em: majority, n = 64");
+        assert_eq!(row.against, "sft: weighted by prm (prod), n = 64");
+        assert!((row.difference - 2.0 / 6.0).abs() < 1e-12);
+        assert_eq!((row.by_seed.as_slice(), row.problems), ([0.25, 0.5].as_slice(), 6));
     }
 
     #[test]

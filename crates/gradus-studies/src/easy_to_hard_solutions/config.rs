@@ -78,6 +78,24 @@ impl Config {
                 "config key held_out: found {found}, expected a share in 0..1"
             )));
         }
+        if !(config.confidence > 0.0 && config.confidence < 1.0) {
+            let found = config.confidence;
+            return Err(StudyError::Config(format!(
+                "config key confidence: found {found}, expected a share in 0..1"
+            )));
+        }
+        if config.draws == 0 {
+            return Err(StudyError::Config(
+                "config key draws: found 0, expected at least 1".to_owned(),
+            ));
+        }
+        let in_group = |group: &str, error: &dyn std::fmt::Display| {
+            StudyError::Config(format!("config group {group}: {error}"))
+        };
+        config.evaluator.train.validate().map_err(|error| in_group("evaluator.train", &error))?;
+        DecoderConfig { vocab_size: 256, ..config.model }
+            .check()
+            .map_err(|error| in_group("model", &error))?;
         Ok(config)
     }
 

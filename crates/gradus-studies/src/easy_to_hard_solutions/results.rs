@@ -7,7 +7,7 @@ use gradus::run::Stream;
 use gradus::search::{
     self, Candidate, CurvePoint, Evaluation, Level, Pool, Settings, Ties, evaluate,
 };
-use gradus::stats::{Resamples, roc_auc, roc_auc_within};
+use gradus::stats::{Resamples, roc_auc_clustered, roc_auc_within};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -343,8 +343,8 @@ impl Sets<'_> {
             by_problem.push(own);
         }
         let confidence = self.config.confidence;
-        let (scores, labels): (Vec<f64>, Vec<bool>) = by_problem.concat().into_iter().unzip();
-        let all = roc_auc(&scores, &labels, confidence).map(|auc| (auc.value, auc.low, auc.high));
+        let all = roc_auc_clustered(&by_problem, confidence);
+        let all = all.map(|auc| (auc.value, auc.low, auc.high));
         let within = |groups: &[Vec<(f64, bool)>]| {
             let auc = roc_auc_within(groups, confidence);
             auc.map(|auc| (auc.value, auc.low, auc.high))

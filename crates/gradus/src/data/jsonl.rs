@@ -99,6 +99,8 @@ fn parse<R: Row>(bytes: &[u8]) -> Result<R, LineError> {
             expected: "UTF-8".into(),
         }
     })?;
+    // Without the end of the line, which a string that was cut off would be blamed on.
+    let text = text.trim_end_matches(['\r', '\n']);
     let mut fields: Fields = serde_json::from_str(text).map_err(|error| {
         let message = error.to_string();
         let found = if error.classify() == Category::Data {

@@ -1,6 +1,6 @@
-//! From the scores of the steps to one score of the sample (easy-to-hard,
-//! appendix L, equations 1 to 7, has these among others). The paper chooses
-//! the product for weighted votes and the minimum for best-of-n.
+//! From the scores of the steps to one score of the sample: those of
+//! easy-to-hard, appendix L, equations 1 to 7, and the generator's own. The paper
+//! chooses the product for weighted votes and the minimum for best-of-n.
 
 use super::SearchError;
 
@@ -25,11 +25,32 @@ pub const AGGREGATIONS: &[Aggregation] = &[
         reduce: |scores, _| Some(scores?.iter().copied().fold(f64::INFINITY, f64::min)),
     },
     Aggregation {
+        name: "max",
+        summary: "the largest step score",
+        needs: "step scores",
+        logarithmic: false,
+        reduce: |scores, _| Some(scores?.iter().copied().fold(f64::NEG_INFINITY, f64::max)),
+    },
+    Aggregation {
         name: "mean",
         summary: "the mean of the step scores",
         needs: "step scores",
         logarithmic: false,
         reduce: |scores, _| scores.map(|scores| scores.iter().sum::<f64>() / scores.len() as f64),
+    },
+    Aggregation {
+        name: "mean-logit",
+        summary: "the logistic function of the mean log-odds of the step scores",
+        needs: "step scores in 0..=1",
+        logarithmic: false,
+        reduce: |scores, _| mean_of(scores?, f64::ln).map(|mean| 1.0 / (1.0 + (-mean).exp())),
+    },
+    Aggregation {
+        name: "mean-odds",
+        summary: "the mean of the odds p / (1 - p) of the step scores",
+        needs: "step scores in 0..=1",
+        logarithmic: false,
+        reduce: |scores, _| mean_of(scores?, |odds| odds),
     },
     Aggregation {
         name: "last",
@@ -46,6 +67,23 @@ pub const AGGREGATIONS: &[Aggregation] = &[
         reduce: |_, log_prob| log_prob,
     },
 ];
+
+/// Scores nearer to 0 or 1 are taken as this near: it is what an `f32` score of
+/// nearly 1 is rounded by, and the odds of 1 itself are infinite.
+const NEAREST: f64 = 1.0 / (1 << 24) as f64;
+
+/// The mean over the steps of a function of their odds; `None` beyond 0..=1.
+fn mean_of(scores: &[f64], function: fn(f64) -> f64) -> Option<f64> {
+    let mut sum = 0.0;
+    for &score in scores {
+        if !(0.0..=1.0).contains(&score) {
+            return None;
+        }
+        let score = score.clamp(NEAREST, 1.0 - NEAREST);
+        sum += function(score / (1.0 - score));
+    }
+    Some(sum / scores.len() as f64)
+}
 
 /// A way to make one score of the step scores.
 #[derive(Clone, Copy, Debug)]
@@ -84,8 +122,7 @@ impl Aggregation {
     }
 
     /// The scores of one problem's samples as weights of a vote; logarithms are
-    /// taken relative to the largest, so that none of a problem's weights underflows
-    /// that matters.
+    /// taken relative to the largest of the pool.
     pub(super) fn weights(&self, scores: &[f64], weights: &mut Vec<f64>) {
         weights.clear();
         if !self.logarithmic {
@@ -126,6 +163,13 @@ mod tests {
         assert_eq!(score("min", &scores), 0.25);
         assert!((score("mean", &scores) - 0.55).abs() < 1e-15);
         assert_eq!(score("last", &scores), 0.9);
+        assert_eq!(score("max", &scores), 0.9);
+        // Odds 1, 1/3 and 9: their product 3, so mean log-odds ln(3) / 3.
+        let root = 3f64.cbrt();
+        assert!((score("mean-logit", &scores) - root / (1.0 + root)).abs() < 1e-12);
+        assert!((score("mean-odds", &scores) - (1.0 + 1.0 / 3.0 + 9.0) / 3.0).abs() < 1e-12);
+        // A score that was rounded to 1 does not outweigh everything.
+        assert!(score("mean-logit", &[1.0, 0.0]) - 0.5 < 1e-9);
         assert_eq!(score("log-prob", &[]), -2.5);
     }
 
@@ -159,5 +203,6 @@ mod tests {
             "problem \"p1\" sample 3 has no log_prob, which log-prob needs"
         );
         assert!(reduce("min", &[0.5, f64::NAN]).contains("has no step scores"));
+        assert!(reduce("mean-odds", &[0.5, 1.5]).contains("step scores in 0..=1"));
     }
 }

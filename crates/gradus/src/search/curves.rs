@@ -82,8 +82,8 @@ impl Evaluation {
             .map(|row| row.accuracy.as_slice())
     }
 
-    /// Means with percentile bootstrap intervals over problems: first all
-    /// problems, then each level, for one way to select after the other. All
+    /// Means with percentile bootstrap intervals over problems (Wilson's where all
+    /// problems agree, see [`Resamples::accuracy`]): first all problems, then each level, for one way to select after the other. All
     /// share the same `draws` resamples.
     pub fn curves(&self, draws: usize, confidence: f64, seed: u64) -> Vec<CurvePoint> {
         let mut levels: Vec<Option<&Level>> =
@@ -107,15 +107,17 @@ impl Evaluation {
             for (level, members, resamples) in &cuts {
                 let accuracy: Vec<f64> =
                     members.iter().map(|&problem| row.accuracy[problem]).collect();
-                curves.extend(resamples.mean(&accuracy, confidence).map(|estimate| CurvePoint {
-                    method: row.method,
-                    aggregate: row.aggregate,
-                    n: row.n,
-                    level: level.cloned(),
-                    accuracy: estimate.value,
-                    problems: members.len(),
-                    low: estimate.low,
-                    high: estimate.high,
+                curves.extend(resamples.accuracy(&accuracy, confidence).map(|estimate| {
+                    CurvePoint {
+                        method: row.method,
+                        aggregate: row.aggregate,
+                        n: row.n,
+                        level: level.cloned(),
+                        accuracy: estimate.value,
+                        problems: members.len(),
+                        low: estimate.low,
+                        high: estimate.high,
+                    }
                 }));
             }
         }
@@ -204,7 +206,7 @@ fn of_problem(
                 })?;
                 let mut weights = Vec::new();
                 aggregate.weights(scores, &mut weights);
-                Some((scores, weights))
+                Some((scores, weights, aggregate.logarithmic))
             }
         });
     }
@@ -214,8 +216,9 @@ fn of_problem(
             answers: pool.answers(),
             correct: pool.correct_answers(),
             sound: sound.as_deref().unwrap_or_default(),
-            scores: scored.as_ref().map_or(&[], |(scores, _)| scores),
-            weights: scored.as_ref().map_or(&[], |(_, weights)| weights),
+            scores: scored.as_ref().map_or(&[], |(scores, ..)| scores),
+            weights: scored.as_ref().map_or(&[], |(_, weights, _)| weights),
+            logarithmic: scored.as_ref().is_some_and(|(.., logarithmic)| *logarithmic),
         })
         .collect();
 
@@ -322,6 +325,7 @@ mod tests {
             sound: &sound,
             scores: pool.scores(mean).unwrap(),
             weights: &weights,
+            logarithmic: false,
         };
         let (mut sum, mut count) = (0.0, 0.0);
         let mut tally = Tally::default();

@@ -21,6 +21,12 @@ pub enum SearchError {
         /// What it should be.
         expected: &'static str,
     },
+    /// Two problems of a file have the same id.
+    #[error("problem {problem:?} is there twice, expected one gold and level for each id")]
+    DuplicateProblem {
+        /// The id.
+        problem: String,
+    },
     /// There is no sample at all.
     #[error("found no samples, expected at least one problem with one")]
     NoSamples,

@@ -91,6 +91,8 @@ pub struct Samples<'a> {
     /// Per slot: the score as a weight in a vote. Only ratios within a problem
     /// have a meaning; empty unless the selector needs it.
     pub weights: &'a [f64],
+    /// The scores are natural logarithms of the weights, up to a constant.
+    pub logarithmic: bool,
 }
 
 impl Samples<'_> {

@@ -218,6 +218,7 @@ pub struct Pools {
     /// Per problem its pool, and the answers of each.
     places: HashMap<String, usize>,
     ids: Vec<HashMap<String, u32>>,
+    unread: u64,
 }
 
 impl Pools {
@@ -238,15 +239,27 @@ impl Pools {
             found: Vec::new(),
             places: HashMap::new(),
             ids: Vec::new(),
+            unread: 0,
         }
     }
 
     /// Gives golds and levels to rows that have none of their own.
-    #[must_use]
-    pub fn with_problems(mut self, problems: impl IntoIterator<Item = Problem>) -> Self {
-        let golds = problems.into_iter();
-        self.golds.extend(golds.map(|row| (row.id, (row.answer, row.level.map(Level::from)))));
-        self
+    pub fn with_problems(
+        mut self,
+        problems: impl IntoIterator<Item = Problem>,
+    ) -> Result<Self, SearchError> {
+        for Problem { id, answer, level, .. } in problems {
+            if self.golds.contains_key(&id) {
+                return Err(SearchError::DuplicateProblem { problem: id });
+            }
+            self.golds.insert(id, (answer, level.map(Level::from)));
+        }
+        Ok(self)
+    }
+
+    /// Samples so far whose text has none of the markers: they count as without an answer.
+    pub fn unread(&self) -> u64 {
+        self.unread
     }
 
     /// Adds the samples of a row.
@@ -275,7 +288,11 @@ impl Pools {
         }
         for SampleRow { sample, answer, text, correct, sound, scores, log_prob } in samples {
             let answer = match (answer, &text) {
-                (None, Some(text)) => verify::extract(text, &self.extractions).map(str::to_owned),
+                (None, Some(text)) => {
+                    let read = verify::extract(text, &self.extractions);
+                    self.unread += u64::from(read.is_none());
+                    read.map(str::to_owned)
+                }
                 (answer, _) => answer.flatten(),
             };
             let correct = match (correct, &gold) {
@@ -318,7 +335,7 @@ mod tests {
     fn pools(rows: &[&str], problems: Vec<Problem>) -> Result<Vec<Pool>, SearchError> {
         let numeric = verify::mode("numeric").unwrap();
         let prod = aggregation("prod").unwrap();
-        let mut pools = Pools::new(&[prod], verify::MARKED, numeric).with_problems(problems);
+        let mut pools = Pools::new(&[prod], verify::MARKED, numeric).with_problems(problems)?;
         for row in rows {
             let mut fields = serde_json::from_str(row).unwrap();
             pools.push(SearchRow::from_fields(&mut fields).unwrap())?;
@@ -370,6 +387,8 @@ mod tests {
         );
         let found = found.unwrap();
         assert_eq!((found[0].correct(), found[0].no_answer()), (2, 1));
+        let twice = pools(&[], vec![problem("a", "1"), problem("a", "2")]).unwrap_err().to_string();
+        assert_eq!(twice, "problem \"a\" is there twice, expected one gold and level for each id");
         assert_eq!(found[0].level(), Some(&Level::Number(5)));
         // What a row says of itself goes before what the file of problems says.
         assert_eq!((found[1].correct(), found[1].level()), (1, Some(&Level::Number(2))));

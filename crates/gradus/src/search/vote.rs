@@ -70,8 +70,14 @@ mod tests {
     use super::*;
 
     fn vote(answers: &[Option<u32>], weights: &[f64], ties: Ties) -> f64 {
-        let samples =
-            Samples { answers, correct: &[false, true, false], sound: &[], scores: &[], weights };
+        let samples = Samples {
+            answers,
+            correct: &[false, true, false],
+            sound: &[],
+            scores: &[],
+            weights,
+            logarithmic: false,
+        };
         let drawn: Vec<u32> = (0..answers.len() as u32).collect();
         let mut tally = Tally::default();
         // The second vote finds the tally as the first one did.

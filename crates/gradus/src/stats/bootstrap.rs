@@ -5,7 +5,7 @@
 
 use rand_core::Rng;
 
-use super::interval::{Estimate, tail};
+use super::interval::{Estimate, Interval, tail, wilson};
 
 /// Resamples with replacement of the same `n` values, drawn once for many statistics.
 ///
@@ -47,6 +47,19 @@ impl Resamples {
     pub fn mean(&self, values: &[f64], confidence: f64) -> Option<Estimate> {
         let mut means: Vec<f64> = self.means(values).collect();
         estimate(mean(values)?, &mut means, confidence, values.len())
+    }
+
+    /// The mean of accuracies, each in 0..=1, as [`Resamples::mean`]; but where all are 0
+    /// or all are 1, which leaves nothing to resample, with Wilson's interval.
+    pub fn accuracy(&self, values: &[f64], confidence: f64) -> Option<Estimate> {
+        let estimate = self.mean(values, confidence)?;
+        let certain = |sure: f64| values.iter().all(|&value| value == sure);
+        if !certain(0.0) && !certain(1.0) {
+            return Some(estimate);
+        }
+        let successes = if certain(1.0) { estimate.n } else { 0 };
+        let Interval { low, high } = wilson(successes, estimate.n, confidence)?;
+        Some(Estimate { low, high, ..estimate })
     }
 
     /// The mean of the differences `first - second` over pairs, as [`Resamples::mean`].
@@ -239,6 +252,21 @@ mod tests {
         assert_eq!(resamples.mean(&values, 0.9), single);
         assert_eq!(resamples.paired(&values, &[0.0; 37], 0.9), single);
         assert_ne!(single, bootstrap_mean(&values, 200, 0.9, &mut rng(7)));
+    }
+
+    // Wilson's upper bound for 0 of 10 is z^2 / (10 + z^2) = 3.8415 / 13.8415.
+    #[test]
+    fn accuracies_that_are_all_the_same_have_the_interval_of_a_proportion() {
+        let accuracy =
+            |values: &[f64]| Resamples::new(10, 100, &mut rng(9)).accuracy(values, 0.95).unwrap();
+        let none = accuracy(&[0.0; 10]);
+        assert!(none.low == 0.0 && (none.high - 0.277_533).abs() < 1e-6, "{none:?}");
+        let all = accuracy(&[1.0; 10]);
+        assert!(all.high == 1.0 && (all.low - 0.722_467).abs() < 1e-6, "{all:?}");
+        let mut mixed = [1.0; 10];
+        mixed[3] = 0.5;
+        let mean = Resamples::new(10, 100, &mut rng(9)).mean(&mixed, 0.95);
+        assert_eq!(Some(accuracy(&mixed)), mean);
     }
 
     #[test]

@@ -17,4 +17,4 @@ pub use gap::{GapRecovered, gap_recovered};
 pub use interval::{Estimate, Interval, clopper_pearson, wilson};
 pub use mcnemar::mcnemar;
 pub use pass_at_k::pass_at_k;
-pub use roc::{Auc, AucWithin, roc_auc, roc_auc_within};
+pub use roc::{Auc, AucWithin, roc_auc, roc_auc_clustered, roc_auc_within};

@@ -69,6 +69,66 @@ pub fn roc_auc(scores: &[f64], labels: &[bool], confidence: f64) -> Option<Auc> 
     Some(Auc { value, low, high, positives, negatives })
 }
 
+/// [`roc_auc`] of observations that come in groups (the steps of one problem's
+/// samples), which are the independent units: the variance is that of Obuchowski 1997
+/// ("Nonparametric analysis of clustered ROC curve data", Biometrics 53): `DeLong`'s with
+/// the shares added up group by group.
+///
+/// `None` where a class is missing or a score is NaN. Where fewer than two groups hold
+/// a class, the variance is unknown and the interval is 0..=1.
+pub fn roc_auc_clustered<G: AsRef<[(f64, bool)]>>(groups: &[G], confidence: f64) -> Option<Auc> {
+    let deviate = normal_deviate(confidence);
+    let mut scored: Vec<(f64, bool, usize)> = Vec::new();
+    for (at, group) in groups.iter().enumerate() {
+        scored.extend(group.as_ref().iter().map(|&(score, label)| (score, label, at)));
+    }
+    let observations: Vec<(f64, bool)> = scored.iter().map(|row| (row.0, row.1)).collect();
+    let (positives, negatives) = classes(&observations)?;
+    let (m, n) = (positives as f64, negatives as f64);
+    scored.sort_unstable_by(|one, two| one.0.total_cmp(&two.0).then(one.2.cmp(&two.2)));
+    // Per group: the sums of its shares of the other class on its right side, and its counts.
+    let mut sums = vec![[0.0; 4]; groups.len()];
+    let (mut ordered, mut positives_below, mut negatives_below) = (0.0, 0.0, 0.0);
+    for tie in scored.chunk_by(|one, two| one.0 == two.0) {
+        let tied_positives = tie.iter().filter(|row| row.1).count() as f64;
+        let tied_negatives = tie.len() as f64 - tied_positives;
+        let below = negatives_below + 0.5 * tied_negatives;
+        let above = m - positives_below - 0.5 * tied_positives;
+        for &(_, label, group) in tie {
+            let [of_positives, held_positives, of_negatives, held_negatives] = &mut sums[group];
+            if label {
+                *of_positives += below / n;
+                *held_positives += 1.0;
+            } else {
+                *of_negatives += above / m;
+                *held_negatives += 1.0;
+            }
+        }
+        ordered += tied_positives * below;
+        positives_below += tied_positives;
+        negatives_below += tied_negatives;
+    }
+    let value = ordered / (m * n);
+    let holding = |class: usize| sums.iter().filter(|row| row[class] > 0.0).count() as f64;
+    let (with_positives, with_negatives) = (holding(1), holding(3));
+    let variance = (with_positives > 1.0 && with_negatives > 1.0).then(|| {
+        let (mut of_positives, mut of_negatives, mut of_both) = (0.0, 0.0, 0.0);
+        for [positive, held_positives, negative, held_negatives] in &sums {
+            let (one, two) = (positive - held_positives * value, negative - held_negatives * value);
+            of_positives += one * one;
+            of_negatives += two * two;
+            of_both += one * two;
+        }
+        let unbiased = |count: f64| count / (count - 1.0);
+        let variance = unbiased(with_positives) * of_positives / (m * m)
+            + unbiased(with_negatives) * of_negatives / (n * n)
+            + 2.0 * unbiased(groups.len() as f64) * of_both / (m * n);
+        variance.max(0.0)
+    });
+    let Interval { low, high } = around(value, variance, deviate);
+    Some(Auc { value, low, high, positives, negatives })
+}
+
 /// ROC-AUC over pairs inside one group (the samples of one problem), pooled over all
 /// pairs: what tells samples of the same problem apart, not problems.
 ///
@@ -188,6 +248,34 @@ mod tests {
         assert_eq!(roc_auc_within(&[[(0.5, true)], [(0.1, false)]], 0.95), None);
         assert_eq!(roc_auc_within(&[[(f64::NAN, true), (0.1, false)]], 0.95), None);
         assert_eq!(roc_auc_within(&[[(f64::NAN, true), (0.1, true)]], 0.95), None);
+    }
+
+    // With one observation a group Obuchowski's variance is DeLong's.
+    #[test]
+    fn groups_of_one_have_the_plain_interval() {
+        let scores: Vec<f64> = (0..60).map(|at| f64::from(at * 7 % 23)).collect();
+        let labels: Vec<bool> = (0..60).map(|at| at * 7 % 23 + at % 5 > 12).collect();
+        let groups: Vec<[(f64, bool); 1]> =
+            scores.iter().zip(&labels).map(|(&score, &label)| [(score, label)]).collect();
+        let (plain, grouped) =
+            (roc_auc(&scores, &labels, 0.95).unwrap(), roc_auc_clustered(&groups, 0.95).unwrap());
+        assert!((plain.value - grouped.value).abs() < 1e-12);
+        assert!(
+            (plain.low - grouped.low).abs() < 1e-12 && (plain.high - grouped.high).abs() < 1e-12
+        );
+    }
+
+    // Observations repeated within their group add nothing: the interval stays as wide.
+    #[test]
+    fn copies_within_a_group_do_not_narrow_the_interval() {
+        let single: Vec<Vec<(f64, bool)>> =
+            (0..40).map(|at| vec![(f64::from(at % 11), at % 11 + at % 3 > 5)]).collect();
+        let copied: Vec<Vec<(f64, bool)>> = single.iter().map(|group| vec![group[0]; 9]).collect();
+        let (one, nine) =
+            (roc_auc_clustered(&single, 0.95).unwrap(), roc_auc_clustered(&copied, 0.95).unwrap());
+        assert!((one.value - nine.value).abs() < 1e-12 && (one.low - nine.low).abs() < 1e-12);
+        let pooled: (Vec<f64>, Vec<bool>) = copied.iter().flatten().copied().unzip();
+        assert!(roc_auc(&pooled.0, &pooled.1, 0.95).unwrap().low > nine.low + 0.01);
     }
 
     #[test]
