@@ -499,52 +499,51 @@ impl View<'_> {
                 ]
             })
             .collect();
-        let both = self.results.same_labels.iter().map(|row| {
+        let mut blocks = self.same_labels();
+        blocks.push(Block::Table(Table {
+            caption: "(easy - base) / (full - base) on hard problems".to_owned(),
+            columns: vec![
+                Column::text("what was supervised"),
+                Column::number("gap recovered"),
+                Column::number("full - base, points"),
+            ],
+            rows: gaps,
+            notes: vec![
+                "Undefined where the interval of full - base covers zero. More than 100% means that \
+                 easy supervision, used so, beat the ceiling it is held against."
+                    .to_owned(),
+            ],
+        }));
+        Section { heading: "The generator's side, and the gap recovered".to_owned(), blocks }
+    }
+
+    /// The evaluator's training samples, given to the generator instead.
+    fn same_labels(&self) -> Vec<Block> {
+        let Some(first) = self.results.same_labels.first() else { return Vec::new() };
+        let rows = self.results.same_labels.iter().map(|row| {
             vec![
                 row.method.clone().into(),
                 Number::points(row.difference).within(row.low, row.high).of(row.problems).into(),
                 spread(&row.by_seed).into(),
             ]
         });
-        let against = self.results.same_labels.first().map(|row| row.against.as_str());
-        Section {
-            heading: "The generator's side, and the gap recovered".to_owned(),
-            blocks: vec![
-                Block::Prose(
-                    "One ReST-EM round trains the generator on the very samples and labels that \
-                     trained the evaluator. The two share their problems and labels, not their \
-                     compute."
-                        .to_owned(),
-                ),
-                Block::Table(Table {
-                    caption: format!(
-                        "The same labels, hard problems: minus {}",
-                        against.unwrap_or("the evaluator's votes")
-                    ),
-                    columns: vec![
-                        Column::text("what learned from them"),
-                        Column::number("difference, points"),
-                        Column::number("seeds, lowest to highest"),
-                    ],
-                    rows: both.collect(),
-                    notes: Vec::new(),
-                }),
-                Block::Table(Table {
-                    caption: "(easy - base) / (full - base) on hard problems".to_owned(),
-                    columns: vec![
-                        Column::text("what was supervised"),
-                        Column::number("gap recovered"),
-                        Column::number("full - base, points"),
-                    ],
-                    rows: gaps,
-                    notes: vec![
-                        "Undefined where the interval of full - base covers zero. More than 100% \
-                         means that easy supervision, used so, beat the ceiling it is held against."
-                            .to_owned(),
-                    ],
-                }),
-            ],
-        }
+        vec![
+            Block::Prose(
+                "One ReST-EM round trains the generator on the very samples and labels that trained \
+                 the evaluator. The two share their problems and labels, not their compute."
+                    .to_owned(),
+            ),
+            Block::Table(Table {
+                caption: format!("The same labels used otherwise, minus {}", first.against),
+                columns: vec![
+                    Column::text("hard problems"),
+                    Column::number("difference, points"),
+                    Column::number("seeds, lowest to highest"),
+                ],
+                rows: rows.collect(),
+                notes: Vec::new(),
+            }),
+        ]
     }
 
     fn levels(&self) -> Section {

@@ -33,7 +33,8 @@ pub(super) struct Results {
     /// Every other evaluator, weight and generator, each beside the base generator's majority.
     pub(super) controls: Vec<ControlRow>,
     /// What the same labels gave when the generator learned from them, minus what they
-    /// gave when the evaluator did.
+    /// gave when the evaluator did. The first records do not have it.
+    #[serde(default)]
     pub(super) same_labels: Vec<SameLabelsRow>,
     pub(super) evaluators: Vec<EvaluatorRow>,
     pub(super) gap_recovered: Vec<GapRow>,
@@ -49,8 +50,13 @@ pub(super) struct Headline {
     pub(super) evaluator: String,
     pub(super) aggregate: String,
     pub(super) n: u32,
-    /// Coverage of every interval.
+    /// Coverage of every interval; the first records do not say it.
+    #[serde(default = "first_confidence")]
     pub(super) confidence: f64,
+}
+
+fn first_confidence() -> f64 {
+    0.95
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize)]

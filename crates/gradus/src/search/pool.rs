@@ -462,6 +462,6 @@ mod tests {
         let error = find("best_of_n").unwrap_err().to_string();
         let expected = "no method is called \"best_of_n\": known are majority, weighted, best-of-n";
         assert!(error.starts_with(expected), "{error}");
-        assert!(aggregation("product").unwrap_err().to_string().contains("prod, min, mean, last"));
+        assert!(aggregation("product").unwrap_err().to_string().contains("prod, min, max, mean"));
     }
 }
