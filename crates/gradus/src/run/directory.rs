@@ -155,10 +155,17 @@ impl Run {
         if worked.is_none() {
             self.monitor.emit(&Event::StageStarted { stage: name.into(), cached: true });
         }
-        let (cached, seconds) = (worked.is_none(), worked.unwrap_or(0.0));
-        let entry = StageRecord { name: name.into(), key: stage.key.clone(), cached, seconds };
+        let seconds = worked.unwrap_or(0.0);
+        let found = StageRecord {
+            name: name.into(),
+            key: stage.key.clone(),
+            cached: worked.is_none(),
+            seconds,
+        };
         let number = self.update(|record| {
-            record.stages.push(entry);
+            let before = record.earlier.iter().position(|entry| entry.key == found.key);
+            let before = before.map(|place| record.earlier.swap_remove(place));
+            record.stages.push(before.filter(|_| found.cached).unwrap_or(found));
             record.stages.len()
         })?;
         let shown = format!("{number:02}-{name}");
@@ -480,6 +487,23 @@ mod tests {
         assert_eq!(std::fs::read_dir(stage.path("model")).unwrap().count(), 0);
         let left: Vec<_> = std::fs::read_dir(runs.path().join(".stages")).unwrap().collect();
         assert_eq!(left.len(), 1);
+    }
+
+    #[test]
+    fn a_resumed_run_keeps_what_its_stages_cost() {
+        let runs = tempfile::tempdir().unwrap();
+        let resumed = RunOptions { resume: true, ..options(runs.path()) };
+        let run = Run::open(options(runs.path())).unwrap();
+        two_stages(&run).unwrap();
+        let before = run.record().stages;
+        drop(run);
+        // The second attempt ends before it meets a stage.
+        drop(Run::open(resumed.clone()).unwrap());
+        let run = Run::open(resumed).unwrap();
+        two_stages(&run).unwrap();
+        let record = run.record();
+        assert_eq!((record.stages, record.earlier), (before, Vec::new()));
+        assert_eq!(cached(&run), [false, false]);
     }
 
     #[test]

@@ -56,6 +56,7 @@ pub(super) fn first(options: &RunOptions) -> Record {
         origins: options.origins.clone(),
         inputs: Vec::new(),
         stages: Vec::new(),
+        earlier: Vec::new(),
         host: HostFacts {
             name: host_name(),
             os: std::env::consts::OS.into(),
@@ -86,7 +87,8 @@ pub(super) fn go_on(dir: &Path, left: Record, options: &RunOptions) -> Result<Re
     }
     let mut resumed = left.resumed;
     resumed.push(clock::now());
-    Ok(Record { started: left.started, resumed, ..first(options) })
+    let worked = left.stages.into_iter().chain(left.earlier).filter(|stage| !stage.cached);
+    Ok(Record { started: left.started, resumed, earlier: worked.collect(), ..first(options) })
 }
 
 /// The first key, by name, in which two JSON objects differ, as a sentence:

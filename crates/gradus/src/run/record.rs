@@ -49,9 +49,10 @@ pub struct StageRecord {
     pub name: String,
     /// Key in the store.
     pub key: String,
-    /// Whether the result was in the store already.
+    /// Whether the result was in the store already, by the work of another run.
     pub cached: bool,
-    /// Wall time of the work; 0 for a result found in the store.
+    /// Wall time of the work, also of an earlier attempt at this run; 0 for a result
+    /// found in the store. What an attempt spent on a stage that it did not end is not in it.
     pub seconds: f64,
 }
 
@@ -99,6 +100,9 @@ pub struct Record {
     pub inputs: Vec<Input>,
     /// The stages so far, in order.
     pub stages: Vec<StageRecord>,
+    /// Stages that earlier attempts ended and this one has not met yet.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<StageRecord>,
     /// The machine.
     pub host: HostFacts,
     /// When the run was first started, RFC 3339 in UTC.
