@@ -52,11 +52,11 @@ fn work() -> ExitCode {
         }
     };
     let printer = Printer::new(cli.global.format());
-    if let Some(threads) = cli.global.threads {
-        if let Err(reason) = start_threads(threads.get()) {
-            let message = format!("--threads {threads}: cannot start so many threads: {reason}");
-            return fail(&Failure::usage(message));
-        }
+    if let Some(threads) = cli.global.threads
+        && let Err(reason) = start_threads(threads.get())
+    {
+        let message = format!("--threads {threads}: cannot start so many threads: {reason}");
+        return fail(&Failure::usage(message));
     }
     let answer = match cli.command {
         Some(command) => command.run(&cli.global),
