@@ -71,7 +71,7 @@ pub(super) struct ControlRow {
     pub(super) problems: u64,
 }
 
-/// One author: right answers on the easy problems that weights are taken from, and on each set.
+/// One author: right answers on the easy problems, on the hard ones, and in all.
 #[derive(Debug, Deserialize, Serialize)]
 pub(super) struct AuthorRow {
     pub(super) author: String,
@@ -97,8 +97,10 @@ struct Sets<'a> {
     config: &'a Config,
     completions: HashMap<&'a str, Vec<&'a Completion>>,
     scores: HashMap<(&'a str, u32), &'a [f64]>,
-    /// Share of right answers of each author on the easy problems that training saw.
-    authors: BTreeMap<&'a str, f64>,
+    /// Share of right answers of each author on all easy problems, which hard ones are voted with.
+    easy_authors: BTreeMap<&'a str, f64>,
+    /// The same without the problems held out, which those are voted with.
+    training_authors: BTreeMap<&'a str, f64>,
 }
 
 /// Everything that the report says.
@@ -124,16 +126,18 @@ pub(super) fn results(
         let mut seen = HashSet::new();
         completions.iter().map(author_of).filter(|author| seen.insert(*author)).collect()
     };
+    let rates = |holds: &dyn Fn(&Completion) -> bool| {
+        names.iter().map(|&author| (author, rate(author, holds).1)).collect::<BTreeMap<_, _>>()
+    };
+    let training = |row: &Completion| train.contains(&row.problem);
     let sets = Sets {
         config,
         scores: scores
             .iter()
             .map(|row| ((row.problem.as_str(), row.sample), row.scores.as_slice()))
             .collect(),
-        authors: names
-            .iter()
-            .map(|&author| (author, rate(author, &|row| train.contains(&row.problem)).1))
-            .collect(),
+        easy_authors: rates(&|row| training(row) || held_out.contains(&row.problem)),
+        training_authors: rates(&training),
         completions: by_problem,
     };
     let easy: Vec<&Problem> =
@@ -155,7 +159,7 @@ pub(super) fn results(
             .iter()
             .map(|&author| AuthorRow {
                 author: author.to_owned(),
-                easy_accuracy: sets.authors[author],
+                easy_accuracy: sets.easy_authors[author],
                 hard_accuracy: rate(author, &|row| hard_ids.contains(row.problem.as_str())).1,
                 right: rate(author, &|_| true).0,
             })
@@ -265,7 +269,8 @@ impl Sets<'_> {
             let values = first.accuracy("majority", None, pool).unwrap_or_default().to_vec();
             vectors.push((format!("majority, ties to the first in {name}"), values));
         }
-        let author = |row: &Completion| vec![self.authors[author_of(row)]];
+        let authors = if set == "hard" { &self.easy_authors } else { &self.training_authors };
+        let author = |row: &Completion| vec![authors[author_of(row)]];
         let weighted = self.evaluate(
             &self.pools(problems, false, &author)?,
             &["weighted"],
@@ -274,7 +279,7 @@ impl Sets<'_> {
         )?;
         let values = weighted.accuracy("weighted", Some(AGGREGATE), pool).unwrap_or_default();
         vectors.push((AUTHOR_WEIGHTED.to_owned(), values.to_vec()));
-        let best = self.authors.iter().max_by(|one, two| one.1.total_cmp(two.1));
+        let best = authors.iter().max_by(|one, two| one.1.total_cmp(two.1));
         let best = best.map_or("", |(author, _)| *author);
         let right = |problem: &&Problem| {
             let own = &self.completions[problem.id.as_str()];
@@ -370,4 +375,67 @@ fn with_set(set: &str, curve: &CurvePoint) -> Result<Value, StudyError> {
     let mut row = serde_json::to_value(curve)?;
     row["set"] = set.into();
     Ok(row)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One problem of so many gold steps, with what `one` and `two` answered.
+    fn problem(id: &str, steps: u32, one: &str, two: &str) -> (Problem, Vec<Completion>) {
+        let completion = |sample, author: &str, answer: &str| Completion {
+            problem: id.to_owned(),
+            sample,
+            text: format!("A: {answer}"),
+            steps: Vec::new(),
+            log_prob: None,
+            finish_reason: None,
+            model: Some(author.to_owned()),
+            seed: None,
+            metadata: [
+                ("answer".to_owned(), answer.into()),
+                ("correct".to_owned(), (answer == "7").into()),
+            ]
+            .into_iter()
+            .collect(),
+        };
+        let problem = Problem { id: id.to_owned(), level: Some(steps), ..Problem::default() };
+        (problem, vec![completion(0, "one", one), completion(1, "two", two)])
+    }
+
+    #[test]
+    fn hard_problems_are_voted_with_all_easy_ones_and_held_out_ones_without_themselves() {
+        let rows = [
+            problem("easy-1", 2, "7", "0"),
+            problem("easy-2", 3, "0", "7"),
+            problem("easy-3", 3, "7", "0"),
+            problem("easy-4", 3, "0", "7"),
+            problem("easy-5", 3, "0", "7"),
+            problem("hard", 4, "0", "7"),
+        ];
+        let problems: Vec<Problem> = rows.iter().map(|row| row.0.clone()).collect();
+        let completions: Vec<Completion> = rows.into_iter().flat_map(|row| row.1).collect();
+        let scores: Vec<StepScores> = completions
+            .iter()
+            .map(|row| StepScores {
+                problem: row.problem.clone(),
+                sample: row.sample,
+                scores: vec![0.5],
+                evaluator: None,
+                metadata: gradus::data::Metadata::new(),
+            })
+            .collect();
+        let ids = |ids: &[&str]| ids.iter().map(|&id| id.to_owned()).collect::<HashSet<String>>();
+        let (train, held_out) = (ids(&["easy-1", "easy-2", "easy-3"]), ids(&["easy-4", "easy-5"]));
+        let found =
+            results(&Config::default(), &problems, &completions, &scores, &train, &held_out)
+                .unwrap();
+        let of = |set: &str| {
+            let mut rows = found.controls.iter();
+            rows.find(|row| row.set == set && row.name == AUTHOR_WEIGHTED).unwrap().accuracy
+        };
+        // `one` has 2 of 3 in training and `two` 3 of 5 in all.
+        assert_eq!((of("easy"), of("hard")), (0.0, 1.0));
+        assert_eq!(found.authors[1].easy_accuracy, 0.6);
+    }
 }
