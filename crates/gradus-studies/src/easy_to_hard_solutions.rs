@@ -94,10 +94,10 @@ impl Study for EasyToHardSolutions {
 fn import(config: &Config, run: &Run, file: &Stage) -> Result<Stage, StudyError> {
     let settings = json!({"limit": config.limit});
     run.stage("rows", &[file], &settings, |work| {
-        let (extraction, mode) = (verify::extraction("a-line"), verify::mode("numeric"));
+        let (extraction, mode) = (verify::extraction("a-line"), verify::mode("gsm8k"));
         let (Some(extraction), Some(mode)) = (extraction, mode) else {
             return Err(StudyError::Config(
-                "the grader has no a-line or no numeric mode".to_owned(),
+                "the grader has no a-line or no gsm8k mode".to_owned(),
             ));
         };
         let mut rows = data::gsm8k_solutions(file.path(&file.name))?;

@@ -27,7 +27,7 @@ use crate::output::{Block, Output, json_line};
 /// Examples:
 ///   gradus search rows.jsonl
 ///   gradus search rows.jsonl --methods majority,weighted --aggregate prod,min --n 1,4,16
-///   gradus search samples.jsonl.gz --problems problems.jsonl --mode numeric --json
+///   gradus search samples.jsonl.gz --problems problems.jsonl --mode gsm8k --json
 ///   gradus list search
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]

@@ -265,6 +265,8 @@ fn of_problem(
 
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
+
     use proptest::prelude::*;
 
     use super::super::{ALL, Candidate, aggregation, find};
@@ -479,7 +481,7 @@ mod tests {
             }
             let candidates = row.completions.iter().map(|completion| Candidate {
                 sample: if reversed { 3 - completion.sample } else { completion.sample },
-                answer: verify::extract(&completion.text, &a_line).map(str::to_owned),
+                answer: verify::extract(&completion.text, &a_line).map(Cow::into_owned),
                 correct: completion.metadata["is_correct"].as_bool().unwrap(),
                 ..Candidate::default()
             });

@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::{Aggregation, Level, SampleRow, SearchError, SearchRow};
@@ -291,7 +292,7 @@ impl Pools {
                 (None, Some(text)) => {
                     let read = verify::extract(text, &self.extractions);
                     self.unread += u64::from(read.is_none());
-                    read.map(str::to_owned)
+                    read.map(Cow::into_owned)
                 }
                 (answer, _) => answer.flatten(),
             };
@@ -333,9 +334,9 @@ mod tests {
     use crate::data::Row;
 
     fn pools(rows: &[&str], problems: Vec<Problem>) -> Result<Vec<Pool>, SearchError> {
-        let numeric = verify::mode("numeric").unwrap();
+        let gsm8k = verify::mode("gsm8k").unwrap();
         let prod = aggregation("prod").unwrap();
-        let mut pools = Pools::new(&[prod], verify::MARKED, numeric).with_problems(problems)?;
+        let mut pools = Pools::new(&[prod], verify::MARKED, gsm8k).with_problems(problems)?;
         for row in rows {
             let mut fields = serde_json::from_str(row).unwrap();
             pools.push(SearchRow::from_fields(&mut fields).unwrap())?;
@@ -421,7 +422,7 @@ mod tests {
         );
         assert_eq!(
             message(&[r#"{"problem": "a", "answer": "4", "gold": "four", "scores": 1}"#]),
-            "problem \"a\" has the gold \"four\", which mode numeric cannot read (gold-not-a-number)"
+            "problem \"a\" has the gold \"four\", which mode gsm8k cannot read (gold-not-a-number)"
         );
         assert_eq!(
             message(&[r#"{"problem": "a", "answer": "4", "correct": true}"#]),

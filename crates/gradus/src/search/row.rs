@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 use super::Level;
@@ -118,7 +120,7 @@ fn one_problem(fields: &mut Fields) -> Result<SearchRow, FieldError> {
         gold = gold.or(fields.optional_text(name)?);
     }
     if let Some(solution) = fields.optional_string("solution")? {
-        gold = gold.or_else(|| verify::extract(&solution, verify::MARKED).map(str::to_owned));
+        gold = gold.or_else(|| verify::extract(&solution, verify::MARKED).map(Cow::into_owned));
     }
     let samples = (0..).zip(completions).zip(scores).map(|((sample, text), scores)| SampleRow {
         sample: Some(sample),

@@ -3,6 +3,8 @@
 //! it the first line that is not blank, so that a model that runs on into the
 //! next question is read as its first answer.
 
+use std::borrow::Cow;
+
 use super::Extraction;
 
 pub(super) const EXTRACTION: Extraction = Extraction {
@@ -11,7 +13,7 @@ pub(super) const EXTRACTION: Extraction = Extraction {
     extract: |text| {
         let mut lines = text.lines().map(str::trim);
         lines.find(|&line| line == "# Answer")?;
-        Some(lines.find(|line| !line.is_empty()).unwrap_or_default())
+        Some(Cow::Borrowed(lines.find(|line| !line.is_empty()).unwrap_or_default()))
     },
 };
 
@@ -21,9 +23,9 @@ mod tests {
 
     #[test]
     fn the_line_after_the_first_heading_is_the_answer() {
-        let read = EXTRACTION.extract;
-        assert_eq!(read("a\n\n# Answer\n\n $x^2$ \n\n# Question\n\n# Answer\n\n3"), Some("$x^2$"));
-        assert_eq!(read("a\n\n# Answer\n\n  \n"), Some(""));
+        let read = |text| (EXTRACTION.extract)(text).map(Cow::into_owned);
+        assert_eq!(read("a\n\n# Answer\n\n $x^2$ \n\n# Question\n\n# Answer\n\n3").as_deref(), Some("$x^2$"));
+        assert_eq!(read("a\n\n# Answer\n\n  \n").as_deref(), Some(""));
         assert_eq!(read("the # Answer is\n3"), None);
     }
 }

@@ -1,38 +1,163 @@
 //! The last `\boxed{...}` of a text, as solutions of MATH (Hendrycks et al.
-//! 2021) give their answers, with its braces balanced.
+//! 2021) give their answers, or its like `\fbox{...}`, with its braces balanced.
+//!
+//! Boxes that only "and", "or" or a comma separate, or nothing at all, are one
+//! answer: `\boxed{1} and \boxed{2}` is `1, 2`. A box that the text ends in was
+//! cut: no answer, whatever stands in boxes before it.
 
-use super::Extraction;
+use std::borrow::Cow;
+use std::ops::Range;
+
+use super::{Extraction, math_span};
 
 pub(super) const EXTRACTION: Extraction = Extraction {
     name: "boxed",
-    summary: "what stands in the last `\\boxed{...}`",
+    summary: "what stands in the last \\boxed{...}; several joined by \"and\" are one",
     extract: |text| {
-        let (_, inner) = text.rsplit_once("\\boxed{")?;
-        let mut depth = 1;
-        for (at, byte) in inner.bytes().enumerate() {
-            match byte {
-                b'{' => depth += 1,
-                b'}' => depth -= 1,
-                _ => {}
-            }
-            if depth == 0 {
-                return Some(inner[..at].trim());
-            }
+        let (boxes, cut) = boxes(text);
+        if cut {
+            return Some(Cow::Borrowed(""));
         }
-        // Cut off within the box: the marker is there, the answer is not.
-        Some("")
+        let last = boxes.last()?;
+        let mut first = boxes.len() - 1;
+        while first > 0
+            && boxes[first - 1].all.end <= boxes[first].all.start
+            && one_answer(&text[boxes[first - 1].all.end..boxes[first].all.start])
+        {
+            first -= 1;
+        }
+        Some(if first == boxes.len() - 1 {
+            Cow::Borrowed(text[last.inner.clone()].trim())
+        } else {
+            let pieces = boxes[first..].iter().map(|found| text[found.inner.clone()].trim());
+            Cow::Owned(pieces.collect::<Vec<_>>().join(", "))
+        })
     },
 };
+
+struct Boxed {
+    all: Range<usize>,
+    inner: Range<usize>,
+}
+
+/// All boxes in the order in which they open, and whether the last was cut.
+fn boxes(text: &str) -> (Vec<Boxed>, bool) {
+    let bytes = text.as_bytes();
+    let mut found: Vec<Boxed> = Vec::new();
+    // Of each open brace, where the box starts whose brace it is.
+    let mut open: Vec<Option<(usize, usize)>> = Vec::new();
+    let mut at = 0;
+    while at < bytes.len() {
+        match bytes[at] {
+            b'\\' => {
+                let Some(name) = ["\\boxed", "\\fbox"].iter().find(|name| text[at..].starts_with(**name))
+                else {
+                    // `\{` and `\}` are no braces of TeX.
+                    at += 2;
+                    continue;
+                };
+                let start = at;
+                at += name.len();
+                let rest = &text[at..];
+                let argument = rest.trim_start_matches(' ');
+                let space = rest.len() - argument.len();
+                if argument.starts_with('{') {
+                    at += space + 1;
+                    open.push(Some((start, at)));
+                } else if !argument.starts_with(|c: char| c.is_alphabetic() && space == 0) {
+                    // `\boxed 5$`: without braces up to the end of the formula or the line.
+                    let end = argument.find(['$', '\n']).unwrap_or(argument.len());
+                    let inner = at + space..at + space + end;
+                    found.push(Boxed { all: start..inner.end, inner });
+                }
+            }
+            b'{' => {
+                open.push(None);
+                at += 1;
+            }
+            b'}' => {
+                if let Some(Some((start, inner))) = open.pop() {
+                    found.push(Boxed { all: start..at + 1, inner: inner..at });
+                }
+                at += 1;
+            }
+            _ => at += 1,
+        }
+    }
+    found.sort_by_key(|found| found.all.start);
+    let last_open = open.into_iter().rev().flatten().next();
+    let cut = last_open.is_some_and(|(start, _)| {
+        found.last().is_none_or(|found| found.all.start < start)
+    });
+    (found, cut)
+}
+
+/// Do two boxes with this between them make one answer? "\boxed{3} pens and
+/// \boxed{4} cups" does; what takes back, concludes or ends a sentence does not.
+fn one_answer(between: &str) -> bool {
+    const LONGEST: usize = 30;
+    let mut words = between.split(|c: char| !c.is_alphabetic()).filter(|word| !word.is_empty());
+    let ends = |c: char| ".!?:=\n".contains(c);
+    let mut counted = || {
+        between.len() <= LONGEST
+            && !between.contains(ends)
+            && matches!(words.next_back(), Some("and" | "or"))
+            && words.all(|word| !matches!(word, "but" | "not" | "so" | "then" | "thus" | "hence"))
+    };
+    between.is_empty() || math_span::joins(between) || counted()
+}
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn read(text: &str) -> Option<String> {
+        (EXTRACTION.extract)(text).map(Cow::into_owned)
+    }
+
     #[test]
     fn braces_inside_the_last_box_are_balanced() {
-        let read = EXTRACTION.extract;
-        assert_eq!(read(r"\boxed{1} so \boxed{\frac{1}{2}}."), Some(r"\frac{1}{2}"));
-        assert_eq!(read(r"so \boxed{\frac{1}{2}"), Some(""));
+        for (text, answer) in [
+            (r"\boxed{1} so \boxed{\frac{1}{2}}.", r"\frac{1}{2}"),
+            (r"\boxed{\left\{ 1 \right.}", r"\left\{ 1 \right."),
+            (r"\boxed {5}", "5"),
+            (r"$\boxed 5$ and more", "5"),
+            (r"\fbox{7}", "7"),
+            (r"\boxed{\boxed{5}}", "5"),
+            (r"} \boxed{a}}", "a"),
+            (r"{ \boxed{a}", "a"),
+            (r"\boxed{a \\}", r"a \\"),
+        ] {
+            assert_eq!(read(text).as_deref(), Some(answer), "{text}");
+        }
         assert_eq!(read("no box"), None);
+    }
+
+    #[test]
+    fn a_box_that_was_cut_is_no_answer_whatever_stands_before_it() {
+        for text in [r"so \boxed{\frac{1}{2}", r"\boxed{1} but then \boxed{2", r"\boxed{", r"\boxed{}"] {
+            assert_eq!(read(text).as_deref(), Some(""), "{text}");
+        }
+    }
+
+    #[test]
+    fn boxes_that_are_joined_are_one_answer() {
+        for (text, answer) in [
+            (r"\boxed{1}\boxed{2}", "1, 2"),
+            (r"$\boxed{1}$ and $\boxed{-2}$.", "1, -2"),
+            (r"\boxed{(2, 2)} \quad \text{and} \quad \boxed{(6, 2)}", "(2, 2), (6, 2)"),
+            (r"\boxed{1} papers and \boxed{2} bins", "1, 2"),
+            (r"\boxed{1} but wait, it is \boxed{2}", "2"),
+            (r"\boxed{1}. And \boxed{2}", "2"),
+        ] {
+            assert_eq!(read(text).as_deref(), Some(answer), "{text}");
+        }
+    }
+
+    #[test]
+    fn boxes_that_never_close_take_one_pass() {
+        let start = std::time::Instant::now();
+        assert_eq!(read(&r"\boxed{".repeat(15_000)).as_deref(), Some(""));
+        assert!(start.elapsed().as_secs() < 5);
     }
 }

@@ -1,10 +1,11 @@
 //! Equal means the same characters, surrounding space aside.
 
-use super::{Comparison, Mode};
+use super::{Comparison, Mode, whole_text};
 
 pub(super) const MODE: Mode = Mode {
     name: "exact",
     summary: "the same characters, surrounding space aside",
+    extractions: &[whole_text::EXTRACTION],
     compare: |gold, answer| match gold.trim() {
         "" => Comparison::BadGold("gold-empty"),
         gold if gold == answer.trim() => Comparison::Equal("same-text"),

@@ -3,35 +3,57 @@
 //! An extraction is one file with a row in [`EXTRACTIONS`], a strictness mode
 //! one file with a row in [`MODES`].
 
+use std::borrow::Cow;
+
 use crate::data::{Grade, Verdict};
 
 mod a_line;
 mod answer_block;
+mod answer_cue;
+mod auto;
 mod boxed;
+mod choice;
+mod choice_letter;
 mod exact;
+mod gsm8k;
 mod hash_line;
 mod hash_marks;
+mod hendrycks;
+mod json_field;
+mod last_line;
+mod math_span;
 mod number;
-mod numeric;
+mod one_line;
+mod prm800k;
+mod whole_text;
+mod yes_no;
 
-/// Every way to read an answer, in the order in which they are tried: the
-/// marker that says most plainly "this is the answer" goes first.
-///
-/// The last one, `number`, needs no marker and so is a guess; [`MARKED`] leaves it out.
+/// Every way to read an answer. The markers go first, in the order of [`MARKED`].
 pub const EXTRACTIONS: &[Extraction] = &[
     answer_block::EXTRACTION,
     boxed::EXTRACTION,
     hash_marks::EXTRACTION,
     a_line::EXTRACTION,
     hash_line::EXTRACTION,
+    json_field::EXTRACTION,
+    answer_cue::EXTRACTION,
+    math_span::EXTRACTION,
+    choice_letter::EXTRACTION,
+    yes_no::EXTRACTION,
     number::EXTRACTION,
+    last_line::EXTRACTION,
+    one_line::EXTRACTION,
+    whole_text::EXTRACTION,
+    auto::EXTRACTION,
 ];
 
-/// [`EXTRACTIONS`] without the guess.
-pub const MARKED: &[Extraction] = EXTRACTIONS.split_at(EXTRACTIONS.len() - 1).0;
+/// Those of [`EXTRACTIONS`] that need a marker, in the order in which they are tried: the
+/// marker that says most plainly "this is the answer" goes first. The others may guess.
+pub const MARKED: &[Extraction] = EXTRACTIONS.split_at(7).0;
 
 /// Every strictness mode.
-pub const MODES: &[Mode] = &[exact::MODE, numeric::MODE];
+pub const MODES: &[Mode] =
+    &[hendrycks::MODE, prm800k::MODE, gsm8k::MODE, choice::MODE, exact::MODE];
 
 /// A way to read the answer out of a text.
 #[derive(Clone, Copy, Debug)]
@@ -40,9 +62,11 @@ pub struct Extraction {
     pub name: &'static str,
     /// One line for listings.
     pub summary: &'static str,
-    /// The answer without surrounding space; empty where the marker is there
-    /// and nothing follows it, `None` where the marker is not there.
-    pub extract: fn(&str) -> Option<&str>,
+    /// The answer without surrounding space; empty where the marker is there and
+    /// nothing follows it or the text was cut in it, `None` where the marker is
+    /// not there. It is a piece of the text, except where several pieces are
+    /// joined or escapes are undone.
+    pub extract: fn(&str) -> Option<Cow<'_, str>>,
 }
 
 /// When an answer counts as equal to the gold.
@@ -52,6 +76,8 @@ pub struct Mode {
     pub name: &'static str,
     /// One line for listings.
     pub summary: &'static str,
+    /// How gold and answer are read out of texts where nothing else is asked for.
+    pub extractions: &'static [Extraction],
     /// Compares a gold answer with an extracted one.
     pub compare: fn(gold: &str, answer: &str) -> Comparison,
 }
@@ -65,6 +91,8 @@ pub enum Comparison {
     Different(&'static str),
     /// The mode cannot read the gold; what is wrong with it.
     BadGold(&'static str),
+    /// The budget was spent; where.
+    Undecided(&'static str),
 }
 
 /// The extraction called `name`.
@@ -81,16 +109,24 @@ pub fn mode(name: &str) -> Option<&'static Mode> {
 ///
 /// A marker with nothing after it ends the search: what stands elsewhere in the
 /// text was not given as the answer.
-pub fn extract<'t>(text: &'t str, extractions: &[Extraction]) -> Option<&'t str> {
+pub fn extract<'t>(text: &'t str, extractions: &[Extraction]) -> Option<Cow<'t, str>> {
     extractions
         .iter()
         .find_map(|extraction| (extraction.extract)(text))
         .filter(|answer| !answer.is_empty())
 }
 
+/// The gold in a text that may be the answer alone or a worked solution: what the
+/// first of `extractions` whose marker is there reads, else the whole text. Empty
+/// where the marker is there and nothing follows it.
+pub fn extract_gold<'t>(text: &'t str, extractions: &[Extraction]) -> Cow<'t, str> {
+    let read = extractions.iter().find_map(|extraction| (extraction.extract)(text));
+    read.unwrap_or(Cow::Borrowed(text.trim()))
+}
+
 /// Grades a completion: extracts its answer and compares that with the gold.
 pub fn grade(gold: &str, text: &str, extractions: &[Extraction], mode: &Mode) -> Grade {
-    grade_answer(gold, extract(text, extractions), mode)
+    grade_answer(gold, extract(text, extractions).as_deref(), mode)
 }
 
 /// Grades an answer that was read already; `None` where there is none.
@@ -102,6 +138,7 @@ pub fn grade_answer(gold: &str, answer: Option<&str>, mode: &Mode) -> Grade {
         (_, None) => (Verdict::NoAnswer, "no-answer-marked"),
         (Comparison::Equal(reason), _) => (Verdict::Correct, reason),
         (Comparison::Different(reason), _) => (Verdict::Incorrect, reason),
+        (Comparison::Undecided(reason), _) => (Verdict::Undecided, reason),
     };
     Grade { verdict, answer: answer.map(str::to_owned), reason: reason.to_owned() }
 }
@@ -115,12 +152,12 @@ mod tests {
 
     #[test]
     fn the_first_marker_that_is_there_decides() {
-        let read = |text| extract(text, MARKED);
-        assert_eq!(read("Step.\n\n# Answer\n\n42"), Some("42"));
-        assert_eq!(read("So $\\boxed{7}$.\n\n# Answer\n\n42"), Some("42"));
-        assert_eq!(read("So $\\boxed{7}$.\n#### 8"), Some("7"));
-        assert_eq!(read("A: 9\n#### 8"), Some("8"));
-        assert_eq!(read("5\n4\n# 4"), Some("4"));
+        let read = |text| extract(text, MARKED).map(Cow::into_owned);
+        assert_eq!(read("Step.\n\n# Answer\n\n42").as_deref(), Some("42"));
+        assert_eq!(read("So $\\boxed{7}$.\n\n# Answer\n\n42").as_deref(), Some("42"));
+        assert_eq!(read("So $\\boxed{7}$.\n#### 8").as_deref(), Some("7"));
+        assert_eq!(read("A: 9\n#### 8").as_deref(), Some("8"));
+        assert_eq!(read("5\n4\n# 4").as_deref(), Some("4"));
     }
 
     #[test]
@@ -140,18 +177,47 @@ mod tests {
 
     #[test]
     fn a_gold_that_the_mode_cannot_read_is_bad_gold_and_not_a_wrong_answer() {
-        let numeric = mode("numeric").unwrap();
-        let graded = grade("eighteen", "#### 18", MARKED, numeric);
+        let gsm8k = mode("gsm8k").unwrap();
+        let graded = grade("eighteen", "#### 18", MARKED, gsm8k);
         assert_eq!(graded.verdict, Verdict::BadGold);
         assert_eq!(graded.answer.as_deref(), Some("18"));
-        assert_eq!(grade("eighteen", "none", MARKED, numeric).verdict, Verdict::BadGold);
+        assert_eq!(grade("eighteen", "none", MARKED, gsm8k).verdict, Verdict::BadGold);
+    }
+
+    /// Characters of any kind among the marks that extractions look for.
+    fn any_text() -> impl Strategy<Value = String> {
+        let marks = [
+            "$", "$$", "\\(", "\\)", "\\[", "\\]", "\\boxed{", "\\fbox{", "\\boxed ", "{", "}", "\\{", "\\",
+            "#### ", "# ", "# Answer\n", "A: ", "The answer is ", "Answer:", "**", "(B)", "B. ", "option B", "yes",
+            "no", "{\"answer\": ", "\"", ",", " and ", "\n", " ", "12", "-3.5", "1/2", "\\frac", "\\text{", "\\sqrt",
+            "\\begin{align}", "\\end{align}", "é", "½", "=",
+        ];
+        let mark = proptest::sample::select(marks.to_vec()).prop_map(str::to_owned);
+        let piece = prop_oneof![3 => mark, 1 => "(?s).{0,6}"];
+        proptest::collection::vec(piece, 0..14).prop_map(|pieces| pieces.concat())
     }
 
     proptest! {
         #[test]
-        fn any_text_is_graded_without_a_panic(text in "(?s).{0,80}", gold in "(?s).{0,20}") {
+        fn any_text_is_graded_without_a_panic(text in any_text(), gold in any_text()) {
             for mode in MODES {
-                grade(&gold, &text, EXTRACTIONS, mode);
+                grade(&gold, &text, mode.extractions, mode);
+            }
+        }
+
+        #[test]
+        fn an_answer_is_taken_from_the_text(text in any_text()) {
+            for extraction in EXTRACTIONS {
+                let Some(answer) = (extraction.extract)(&text) else { continue };
+                prop_assert_eq!(answer.trim(), answer.as_ref(), "{}", extraction.name);
+                match answer {
+                    Cow::Borrowed(answer) => prop_assert!(text.contains(answer)),
+                    // Joined pieces and undone escapes: every piece is in the text.
+                    Cow::Owned(answer) if extraction.name != "json-field" => {
+                        prop_assert!(answer.split(", ").all(|piece| text.contains(piece)));
+                    }
+                    Cow::Owned(_) => {}
+                }
             }
         }
     }
@@ -160,7 +226,7 @@ mod tests {
     fn readings_agree_with_the_published_gsm8k_labels() {
         // openai/grade-school-math: 1,319 problems by 4 models, labelled by its authors.
         let Some(path) = test_data::file("gsm8k/example_model_solutions.jsonl") else { return };
-        let numeric = mode("numeric").unwrap();
+        let gsm8k = mode("gsm8k").unwrap();
         let a_line = [*extraction("a-line").unwrap()];
         let (mut graded, mut unanswered, mut right) = (0, 0, 0);
         for line in std::fs::read_to_string(path).unwrap().lines() {
@@ -170,7 +236,7 @@ mod tests {
                 ["6b_finetuning", "6b_verification", "175b_finetuning", "175b_verification"]
             {
                 let text = row[model]["solution"].as_str().unwrap();
-                let verdict = grade(gold, text, &a_line, numeric).verdict;
+                let verdict = grade(&gold, text, &a_line, gsm8k).verdict;
                 let label = row[model]["is_correct"].as_bool().unwrap();
                 assert_eq!(verdict == Verdict::Correct, label, "{model}: {text}");
                 assert!(matches!(
@@ -189,13 +255,13 @@ mod tests {
     fn every_published_gsm8k_gold_is_a_number_after_hash_marks() {
         let Some(path) = test_data::file("gsm8k/test.jsonl") else { return };
         let hash_marks = [*extraction("hash-marks").unwrap()];
-        let numeric = mode("numeric").unwrap();
+        let gsm8k = mode("gsm8k").unwrap();
         let mut graded = 0;
         for line in std::fs::read_to_string(path).unwrap().lines() {
             let row: serde_json::Value = serde_json::from_str(line).unwrap();
             let text = row["answer"].as_str().unwrap();
             let gold = extract(text, &hash_marks).unwrap();
-            assert_eq!(grade(gold, text, &hash_marks, numeric).verdict, Verdict::Correct);
+            assert_eq!(grade(&gold, text, &hash_marks, gsm8k).verdict, Verdict::Correct);
             graded += 1;
         }
         assert_eq!(graded, 1319);

@@ -1,6 +1,8 @@
 //! The last number of a text, with no marker at all: a guess, for texts that
 //! are known to end in their answer.
 
+use std::borrow::Cow;
+
 use super::Extraction;
 
 pub(super) const EXTRACTION: Extraction = Extraction {
@@ -15,7 +17,7 @@ pub(super) const EXTRACTION: Extraction = Extraction {
         // A minus directly after a digit is a difference, not a sign.
         let sign = text[..start].ends_with('-')
             && !text[..start - 1].ends_with(|c: char| c.is_ascii_digit());
-        Some(&text[start - usize::from(sign)..end])
+        Some(Cow::Borrowed(&text[start - usize::from(sign)..end]))
     },
 };
 
@@ -25,11 +27,11 @@ mod tests {
 
     #[test]
     fn the_last_number_is_read_with_its_sign_and_separators() {
-        let read = EXTRACTION.extract;
-        assert_eq!(read("from 3 to $1,250.50."), Some("1,250.50"));
-        assert_eq!(read("it is -4 degrees"), Some("-4"));
-        assert_eq!(read("7-4"), Some("4"));
-        assert_eq!(read("–12 €"), Some("12"));
+        let read = |text| (EXTRACTION.extract)(text).map(Cow::into_owned);
+        assert_eq!(read("from 3 to $1,250.50.").as_deref(), Some("1,250.50"));
+        assert_eq!(read("it is -4 degrees").as_deref(), Some("-4"));
+        assert_eq!(read("7-4").as_deref(), Some("4"));
+        assert_eq!(read("–12 €").as_deref(), Some("12"));
         assert_eq!(read("none"), None);
     }
 }

@@ -1,14 +1,26 @@
 //! Equal means the same number, written in any of the ways that solutions of
-//! GSM8K write one: `$1,250`, `18.0`, `50%`, `18.`.
+//! GSM8K (Cobbe et al. 2021, arXiv 2110.14168) write one: `$1,250`, `18.0`,
+//! `50%`, `18.`.
+//!
+//! The reader that its authors published compares the text after `####` without
+//! thousands separators; this one also takes off the currency and percent signs
+//! and the zeros that do not change the number.
 //!
 //! Numbers are compared as decimals, digit by digit: no rounding makes two
 //! different ones equal.
 
-use super::{Comparison, Mode};
+use super::{Comparison, Mode, a_line, answer_cue, boxed, hash_marks, one_line};
 
 pub(super) const MODE: Mode = Mode {
-    name: "numeric",
+    name: "gsm8k",
     summary: "the same decimal number; $, %, thousands separators and a final period aside",
+    extractions: &[
+        hash_marks::EXTRACTION,
+        a_line::EXTRACTION,
+        boxed::EXTRACTION,
+        answer_cue::EXTRACTION,
+        one_line::EXTRACTION,
+    ],
     compare: |gold, answer| match (decimal(gold), decimal(answer)) {
         (None, _) => Comparison::BadGold("gold-not-a-number"),
         (_, None) => Comparison::Different("answer-not-a-number"),

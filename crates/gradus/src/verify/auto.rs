@@ -1,0 +1,43 @@
+//! The last box, else what follows the last answer cue, else the last piece of
+//! mathematics, else the whole text. What a cue announces as mathematics is read
+//! without its dollar signs.
+
+use std::borrow::Cow;
+
+use super::{Extraction, answer_cue, boxed, math_span, whole_text};
+
+pub(super) const EXTRACTION: Extraction = Extraction {
+    name: "auto",
+    summary: "the last box, else an answer cue, else the last mathematics, else the whole text",
+    extract: |text| {
+        let said = || match (answer_cue::EXTRACTION.extract)(text)? {
+            Cow::Borrowed(said) => (math_span::EXTRACTION.extract)(said).or(Some(said.into())),
+            said => Some(said),
+        };
+        (boxed::EXTRACTION.extract)(text)
+            .or_else(said)
+            .or_else(|| (math_span::EXTRACTION.extract)(text))
+            .or_else(|| (whole_text::EXTRACTION.extract)(text))
+    },
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_plainest_marker_decides() {
+        let read = |text| (EXTRACTION.extract)(text).map(Cow::into_owned);
+        for (text, answer) in [
+            (r"$x = 1$, the answer is 2, \boxed{3}", "3"),
+            ("Since $x = 1$, the answer is $2$.", "2"),
+            ("So $x = 1$ and $y = \\frac{1}{2}$.", "x = 1, y = \\frac{1}{2}"),
+            ("28 percent", "28 percent"),
+            (r"The answer is 2, no: \boxed{", ""),
+            ("$x = 1$, so the answer is", ""),
+        ] {
+            assert_eq!(read(text).as_deref(), Some(answer), "{text}");
+        }
+        assert_eq!(read(" "), None);
+    }
+}
