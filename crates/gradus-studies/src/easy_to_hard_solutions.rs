@@ -96,9 +96,7 @@ fn import(config: &Config, run: &Run, file: &Stage) -> Result<Stage, StudyError>
     run.stage("rows", &[file], &settings, |work| {
         let (extraction, mode) = (verify::extraction("a-line"), verify::mode("gsm8k"));
         let (Some(extraction), Some(mode)) = (extraction, mode) else {
-            return Err(StudyError::Config(
-                "the grader has no a-line or no gsm8k mode".to_owned(),
-            ));
+            return Err(StudyError::Config("the grader has no a-line or no gsm8k mode".to_owned()));
         };
         let mut rows = data::gsm8k_solutions(file.path(&file.name))?;
         rows.truncate(config.limit.unwrap_or(usize::MAX));

@@ -1,3 +1,4 @@
+use std::collections::HashSet;
 use std::fmt;
 
 use serde::Deserialize;
@@ -24,6 +25,23 @@ impl Fields {
             taken.get_or_insert(value);
         }
         taken.filter(|value| !value.is_null())
+    }
+
+    /// A field as it is, left where it is.
+    pub fn peek(&self, name: &str) -> Option<&Value> {
+        let found = self.entries.iter().rev().find(|(key, _)| key == name);
+        found.map(|(_, value)| value).filter(|value| !value.is_null())
+    }
+
+    /// Takes all fields that were not taken as they are, in the order of the file.
+    pub fn columns(&mut self) -> Vec<(String, Value)> {
+        let mut columns = std::mem::take(&mut self.entries);
+        let mut seen = HashSet::new();
+        let last: Vec<bool> =
+            columns.iter().rev().map(|(name, _)| seen.insert(name.clone())).collect();
+        let mut last = last.into_iter().rev();
+        columns.retain(|_| last.next().unwrap_or(true));
+        columns
     }
 
     /// Names of the fields that were not taken yet, in the order of the file.
@@ -274,6 +292,12 @@ impl From<Metadata> for Fields {
     }
 }
 
+impl FromIterator<(String, Value)> for Fields {
+    fn from_iter<I: IntoIterator<Item = (String, Value)>>(columns: I) -> Self {
+        Self { entries: columns.into_iter().collect() }
+    }
+}
+
 struct Entries;
 
 impl<'de> Visitor<'de> for Entries {
@@ -349,6 +373,17 @@ mod tests {
             "an object",
         );
         check_error(fields(r#"{"scores": 1}"#).f64s("scores"), "scores", "1");
+    }
+
+    #[test]
+    fn columns_keep_their_order_and_their_nulls() {
+        let mut row = fields(r#"{"b": 1, "a": null, "b": 2, "c": "x"}"#);
+        assert_eq!(row.peek("b"), Some(&2.into()));
+        assert_eq!(row.peek("a"), None);
+        assert_eq!(row.string("c").unwrap(), "x");
+        let columns = row.columns();
+        assert_eq!(columns, [("a".to_owned(), Value::Null), ("b".to_owned(), 2.into())]);
+        assert_eq!(row.names().count(), 0);
     }
 
     #[test]

@@ -24,7 +24,10 @@ mod tests {
     #[test]
     fn the_line_after_the_first_heading_is_the_answer() {
         let read = |text| (EXTRACTION.extract)(text).map(Cow::into_owned);
-        assert_eq!(read("a\n\n# Answer\n\n $x^2$ \n\n# Question\n\n# Answer\n\n3").as_deref(), Some("$x^2$"));
+        assert_eq!(
+            read("a\n\n# Answer\n\n $x^2$ \n\n# Question\n\n# Answer\n\n3").as_deref(),
+            Some("$x^2$")
+        );
         assert_eq!(read("a\n\n# Answer\n\n  \n").as_deref(), Some(""));
         assert_eq!(read("the # Answer is\n3"), None);
     }

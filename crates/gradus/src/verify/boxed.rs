@@ -50,7 +50,8 @@ fn boxes(text: &str) -> (Vec<Boxed>, bool) {
     while at < bytes.len() {
         match bytes[at] {
             b'\\' => {
-                let Some(name) = ["\\boxed", "\\fbox"].iter().find(|name| text[at..].starts_with(**name))
+                let Some(name) =
+                    ["\\boxed", "\\fbox"].iter().find(|name| text[at..].starts_with(**name))
                 else {
                     // `\{` and `\}` are no braces of TeX.
                     at += 2;
@@ -86,9 +87,8 @@ fn boxes(text: &str) -> (Vec<Boxed>, bool) {
     }
     found.sort_by_key(|found| found.all.start);
     let last_open = open.into_iter().rev().flatten().next();
-    let cut = last_open.is_some_and(|(start, _)| {
-        found.last().is_none_or(|found| found.all.start < start)
-    });
+    let cut = last_open
+        .is_some_and(|(start, _)| found.last().is_none_or(|found| found.all.start < start));
     (found, cut)
 }
 
@@ -135,7 +135,9 @@ mod tests {
 
     #[test]
     fn a_box_that_was_cut_is_no_answer_whatever_stands_before_it() {
-        for text in [r"so \boxed{\frac{1}{2}", r"\boxed{1} but then \boxed{2", r"\boxed{", r"\boxed{}"] {
+        for text in
+            [r"so \boxed{\frac{1}{2}", r"\boxed{1} but then \boxed{2", r"\boxed{", r"\boxed{}"]
+        {
             assert_eq!(read(text).as_deref(), Some(""), "{text}");
         }
     }

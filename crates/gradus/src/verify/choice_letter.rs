@@ -58,10 +58,14 @@ fn leading(text: &str) -> Option<&str> {
     let letter = text.get(..1).filter(|letter| is_letter(letter.as_bytes()[0]))?;
     let mut after = text[1..].chars();
     let stands_alone = match (after.next(), after.next()) {
-        (None, _) | (Some('.' | ')' | ':' | ',' | ';' | '*' | ']' | '}' | '`' | '$' | '\n'), _) => true,
+        (None, _) | (Some('.' | ')' | ':' | ',' | ';' | '*' | ']' | '}' | '`' | '$' | '\n'), _) => {
+            true
+        }
         // "A cell" and "I think" are sentences.
         (Some(c), next) if c.is_whitespace() => {
-            !matches!(letter, "A" | "I") || !next.is_some_and(char::is_alphabetic) || because(&text[1..])
+            !matches!(letter, "A" | "I")
+                || !next.is_some_and(char::is_alphabetic)
+                || because(&text[1..])
         }
         _ => false,
     };
@@ -140,7 +144,9 @@ mod tests {
 
     #[test]
     fn words_are_no_letters() {
-        for text in ["A cell divides.", "I think so.", "Because of DNA", "", "(K)", "the answer is a dog"] {
+        for text in
+            ["A cell divides.", "I think so.", "Because of DNA", "", "(K)", "the answer is a dog"]
+        {
             assert_eq!(read(text), None, "{text}");
         }
     }

@@ -77,7 +77,10 @@ mod tests {
         for (text, answer) in [
             (r#"{"answer": "42"}"#, "42"),
             (r#"{"steps": ["a"], "answer": 1.50}"#, "1.50"),
-            ("```json\n{\n  \"reason\": \"x\",\n  \"answer\": \"\\\\frac{1}{2}\"\n}\n```", r"\frac{1}{2}"),
+            (
+                "```json\n{\n  \"reason\": \"x\",\n  \"answer\": \"\\\\frac{1}{2}\"\n}\n```",
+                r"\frac{1}{2}",
+            ),
             (r#"{"answer": "a \"b\""}"#, "a \"b\""),
             (r#"{"answer": "\sqrt{2}"}"#, r"\sqrt{2}"),
             (r#"{"answer": [1, 2], "sure": true}"#, "[1, 2]"),

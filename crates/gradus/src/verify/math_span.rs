@@ -21,7 +21,8 @@ pub(super) const EXTRACTION: Extraction = Extraction {
         }
         let last = spans.found.last()?;
         let mut first = spans.found.len() - 1;
-        while first > 0 && joins(&text[spans.found[first - 1].all.end..spans.found[first].all.start])
+        while first > 0
+            && joins(&text[spans.found[first - 1].all.end..spans.found[first].all.start])
         {
             first -= 1;
         }

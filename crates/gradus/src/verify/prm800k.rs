@@ -41,8 +41,22 @@ pub(super) const MODE: Mode = Mode {
 
 /// Words for units that are dropped, with their plural and an exponent.
 const UNITS: [&str; 16] = [
-    "degree", "cm", "centimeter", "meter", "mile", "second", "minute", "hour", "day", "week",
-    "month", "year", "foot", "feet", "inch", "yard",
+    "degree",
+    "cm",
+    "centimeter",
+    "meter",
+    "mile",
+    "second",
+    "minute",
+    "hour",
+    "day",
+    "week",
+    "month",
+    "year",
+    "foot",
+    "feet",
+    "inch",
+    "yard",
 ];
 
 /// The grader's own normalisation.
@@ -212,7 +226,8 @@ fn without_latex(text: &str, depth: u32) -> String {
             "infty" => plain.push_str("inf"),
             "cup" => plain.push('U'),
             "cdot" | "times" => plain.push('*'),
-            "left" | "right" | "text" | "textbf" | "mathrm" | "mathbf" | "mbox" | "displaystyle" => {}
+            "left" | "right" | "text" | "textbf" | "mathrm" | "mathbf" | "mbox"
+            | "displaystyle" => {}
             "quad" | "qquad" => plain.push(' '),
             "le" | "leq" => plain.push('≤'),
             "ge" | "geq" => plain.push('≥'),
@@ -315,7 +330,9 @@ fn compare_element(gold: &str, answer: &str) -> Comparison {
         (Some(gold), Some(answer)) if gold == answer => Comparison::Equal("same-number"),
         (Some(_), Some(_)) => Comparison::Different("other-number"),
         (None, None) if gold == answer => Comparison::Equal("same-text"),
-        (None, None) if may_be_compared(gold) && may_be_compared(answer) => same_value(gold, answer),
+        (None, None) if may_be_compared(gold) && may_be_compared(answer) => {
+            same_value(gold, answer)
+        }
         (None, None) => Comparison::Different("other-text"),
         _ => Comparison::Different("whole-number-against-other"),
     }
