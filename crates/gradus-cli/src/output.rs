@@ -109,12 +109,11 @@ impl Printer {
             }
         }
         let mut stdout = io::stdout().lock();
-        if let Err(error) = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        match written(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush())) {
+            Ok(true) => {}
             // The reader has seen enough, as `head` does.
-            if error.kind() == io::ErrorKind::BrokenPipe {
-                return ExitCode::Done;
-            }
-            return fail(&Failure::usage(format!("cannot write to standard output: {error}")));
+            Ok(false) => return ExitCode::Done,
+            Err(failure) => return fail(&failure),
         }
         if self.format == Format::Human {
             for note in &output.notes {
@@ -131,6 +130,33 @@ impl Printer {
             Block::Table(table) => report::table_text(table, self.width),
             Block::Page(page) => report::text(page, self.width),
         }
+    }
+}
+
+/// Rows of an answer that is too long to be held, written as they come.
+#[derive(Debug)]
+pub(crate) struct RowWriter(io::BufWriter<io::Stdout>);
+
+impl RowWriter {
+    pub(crate) fn new() -> Self {
+        Self(io::BufWriter::with_capacity(1 << 16, io::stdout()))
+    }
+
+    /// Adds a line; false where the reader has seen enough, as `head` does.
+    pub(crate) fn write(&mut self, line: &str) -> Result<bool, Failure> {
+        written(self.0.write_all(line.as_bytes()).and_then(|()| self.0.write_all(b"\n")))
+    }
+
+    pub(crate) fn flush(&mut self) -> Result<bool, Failure> {
+        written(self.0.flush())
+    }
+}
+
+fn written(result: io::Result<()>) -> Result<bool, Failure> {
+    match result {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(Failure::usage(format!("cannot write to standard output: {error}"))),
     }
 }
 

@@ -11,6 +11,7 @@ mod search;
 mod tasks;
 mod train;
 mod validate;
+mod verify;
 
 use clap::Subcommand;
 
@@ -26,6 +27,7 @@ pub(crate) enum Command {
     Report(report::Args),
     Compare(compare::Args),
     Search(search::Args),
+    Verify(verify::Args),
     Tasks(tasks::Args),
     Train(train::Args),
     Import(import::Args),
@@ -42,6 +44,7 @@ impl Command {
             Self::Report(args) => report::run(&args),
             Self::Compare(args) => compare::run(&args),
             Self::Search(args) => search::run(&args),
+            Self::Verify(args) => verify::run(&args, global),
             Self::Tasks(args) => tasks::run(&args),
             Self::Train(args) => train::run(&args, global),
             Self::Import(args) => import::run(&args),

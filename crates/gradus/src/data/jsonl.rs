@@ -37,6 +37,11 @@ impl<R> Rows<R> {
     pub fn line(&self) -> u64 {
         self.line
     }
+
+    /// Its length in bytes.
+    pub fn bytes(&self) -> usize {
+        self.bytes.len()
+    }
 }
 
 impl<R: Row> Iterator for Rows<R> {

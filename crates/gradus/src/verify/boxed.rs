@@ -6,9 +6,9 @@
 //! cut: no answer, whatever stands in boxes before it.
 
 use std::borrow::Cow;
-use std::ops::Range;
 
-use super::{Extraction, math_span};
+use super::Extraction;
+use super::math_span::{self, Span};
 
 pub(super) const EXTRACTION: Extraction = Extraction {
     name: "boxed",
@@ -18,32 +18,14 @@ pub(super) const EXTRACTION: Extraction = Extraction {
         if cut {
             return Some(Cow::Borrowed(""));
         }
-        let last = boxes.last()?;
-        let mut first = boxes.len() - 1;
-        while first > 0
-            && boxes[first - 1].all.end <= boxes[first].all.start
-            && one_answer(&text[boxes[first - 1].all.end..boxes[first].all.start])
-        {
-            first -= 1;
-        }
-        Some(if first == boxes.len() - 1 {
-            Cow::Borrowed(text[last.inner.clone()].trim())
-        } else {
-            let pieces = boxes[first..].iter().map(|found| text[found.inner.clone()].trim());
-            Cow::Owned(pieces.collect::<Vec<_>>().join(", "))
-        })
+        math_span::last_answer(text, &boxes, one_answer)
     },
 };
 
-struct Boxed {
-    all: Range<usize>,
-    inner: Range<usize>,
-}
-
 /// All boxes in the order in which they open, and whether the last was cut.
-fn boxes(text: &str) -> (Vec<Boxed>, bool) {
+fn boxes(text: &str) -> (Vec<Span>, bool) {
     let bytes = text.as_bytes();
-    let mut found: Vec<Boxed> = Vec::new();
+    let mut found: Vec<Span> = Vec::new();
     // Of each open brace, where the box starts whose brace it is.
     let mut open: Vec<Option<(usize, usize)>> = Vec::new();
     let mut at = 0;
@@ -69,7 +51,7 @@ fn boxes(text: &str) -> (Vec<Boxed>, bool) {
                     // `\boxed 5$`: without braces up to the end of the formula or the line.
                     let end = argument.find(['$', '\n']).unwrap_or(argument.len());
                     let inner = at + space..at + space + end;
-                    found.push(Boxed { all: start..inner.end, inner });
+                    found.push(Span { all: start..inner.end, inner });
                 }
             }
             b'{' => {
@@ -78,7 +60,7 @@ fn boxes(text: &str) -> (Vec<Boxed>, bool) {
             }
             b'}' => {
                 if let Some(Some((start, inner))) = open.pop() {
-                    found.push(Boxed { all: start..at + 1, inner: inner..at });
+                    found.push(Span { all: start..at + 1, inner: inner..at });
                 }
                 at += 1;
             }
@@ -146,6 +128,8 @@ mod tests {
     fn boxes_that_are_joined_are_one_answer() {
         for (text, answer) in [
             (r"\boxed{1}\boxed{2}", "1, 2"),
+            (r"\boxed{}\boxed{2}", "2"),
+            (r"\boxed{1}\boxed{}", ""),
             (r"$\boxed{1}$ and $\boxed{-2}$.", "1, -2"),
             (r"\boxed{(2, 2)} \quad \text{and} \quad \boxed{(6, 2)}", "(2, 2), (6, 2)"),
             (r"\boxed{1} papers and \boxed{2} bins", "1, 2"),

@@ -19,21 +19,40 @@ pub(super) const EXTRACTION: Extraction = Extraction {
         if spans.cut {
             return Some(Cow::Borrowed(""));
         }
-        let last = spans.found.last()?;
-        let mut first = spans.found.len() - 1;
-        while first > 0
-            && joins(&text[spans.found[first - 1].all.end..spans.found[first].all.start])
-        {
-            first -= 1;
-        }
-        Some(if first == spans.found.len() - 1 {
-            Cow::Borrowed(text[last.inner.clone()].trim())
-        } else {
-            let pieces = spans.found[first..].iter().map(|span| text[span.inner.clone()].trim());
-            Cow::Owned(pieces.collect::<Vec<_>>().join(", "))
-        })
+        last_answer(text, &spans.found, joins)
     },
 };
+
+/// A piece of a text that is set off by marks.
+pub(super) struct Span {
+    /// With its marks.
+    pub(super) all: Range<usize>,
+    /// Without them.
+    pub(super) inner: Range<usize>,
+}
+
+/// The last span, together with those before it that what stands between joins to it.
+pub(super) fn last_answer<'t>(
+    text: &'t str,
+    spans: &[Span],
+    joins: impl Fn(&str) -> bool,
+) -> Option<Cow<'t, str>> {
+    let piece = |span: &Span| text[span.inner.clone()].trim();
+    let last = spans.len().checked_sub(1)?;
+    let mut first = last;
+    while first > 0 && !piece(&spans[first]).is_empty() && !piece(&spans[first - 1]).is_empty() {
+        let (end, start) = (spans[first - 1].all.end, spans[first].all.start);
+        if end > start || !joins(&text[end..start]) {
+            break;
+        }
+        first -= 1;
+    }
+    let mut pieces = spans[first..].iter().map(piece);
+    if first == last {
+        return pieces.next().map(Cow::Borrowed);
+    }
+    Some(Cow::Owned(pieces.collect::<Vec<_>>().join(", ")))
+}
 
 /// Is what stands between two pieces of an answer only what joins them?
 pub(super) fn joins(between: &str) -> bool {
@@ -69,11 +88,6 @@ fn environment(text: &str) -> Option<&str> {
     let name = known.into_iter().find(|name| named.starts_with(name))?.len();
     let name = name + usize::from(named[name..].starts_with('*'));
     named[name..].starts_with('}').then(|| &named[..name])
-}
-
-struct Span {
-    all: Range<usize>,
-    inner: Range<usize>,
 }
 
 struct Spans<'t> {

@@ -261,6 +261,73 @@ mod tests {
     }
 
     #[test]
+    fn long_texts_take_time_in_proportion() {
+        // Each repeated to 100,000 characters: one pass takes milliseconds, one pass for
+        // every mark would take minutes.
+        for piece in [
+            "\\boxed{",
+            "\\boxed ",
+            "{",
+            "}",
+            "$x",
+            "$ ",
+            "$$",
+            "\\(",
+            "\\[",
+            "\\begin{align}",
+            "\\",
+            "the answer is ",
+            "the answer to th",
+            "answer",
+            "**Answer:** ",
+            "(A) ",
+            "option ",
+            "B. ",
+            "no ",
+            "{\"answer\":",
+            "\"answer\": \"",
+            ", \"answer\": [",
+            "# Answer\n",
+            "#### ",
+            "# ",
+            "A: ",
+            "\n",
+            "1,",
+            "1",
+            "-",
+            "- ",
+            "7 3 ",
+            "\\frac",
+            "\\frac{",
+            "\\sqrt",
+            "\\sqrt{",
+            "\\sqrt[3]{x}",
+            "\\text{ ",
+            ",\\!",
+            "^",
+            "^1",
+            "^ \\circ",
+            "cm",
+            "million",
+            "=",
+            "/",
+            "(1,",
+            "prose ",
+        ] {
+            let text = piece.repeat(100_000 / piece.len());
+            let start = std::time::Instant::now();
+            for extraction in EXTRACTIONS {
+                (extraction.extract)(&text);
+            }
+            for mode in MODES {
+                (mode.compare)(&text, &text);
+                (mode.compare)(&text, "1");
+            }
+            assert!(start.elapsed().as_secs() < 5, "{piece:?}");
+        }
+    }
+
+    #[test]
     fn readings_agree_with_the_published_gsm8k_labels() {
         // openai/grade-school-math: 1,319 problems by 4 models, labelled by its authors.
         let Some(path) = test_data::file("gsm8k/example_model_solutions.jsonl") else { return };
