@@ -347,9 +347,8 @@ impl<'a> Graded<'a> {
                 let taken = |name: &str| columns.iter().any(|(column, _)| column == name);
                 columns[at].0 = before(&columns[at].0, taken);
             }
-            if let ("metadata", Value::Object(metadata)) =
-                (columns[at].0.as_str(), &mut columns[at].1)
-            {
+            let (name, value) = &mut columns[at];
+            if let ("metadata", Value::Object(metadata)) = (name.as_str(), value) {
                 let old: Vec<String> = metadata.keys().filter(|name| own(name)).cloned().collect();
                 for name in old {
                     let renamed = before(&name, |name| metadata.contains_key(name));

@@ -51,6 +51,7 @@ fn boxes(text: &str) -> (Vec<Span>, bool) {
                     // `\boxed 5$`: without braces up to the end of the formula or the line.
                     let end = argument.find(['$', '\n']).unwrap_or(argument.len());
                     let inner = at + space..at + space + end;
+                    at = inner.end;
                     found.push(Span { all: start..inner.end, inner });
                 }
             }
