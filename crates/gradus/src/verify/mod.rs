@@ -21,6 +21,7 @@ mod hash_marks;
 mod hendrycks;
 mod json_field;
 mod last_line;
+pub mod math;
 mod math_span;
 mod number;
 mod one_line;

@@ -1,0 +1,786 @@
+//! From text to tokens: LaTeX and plain notation, with the words around them.
+
+use super::budget::{Budget, Spent};
+use super::expr::{Constant, Function, Relation, Series, SetOperator};
+use super::word;
+
+/// Texts of more tokens than this are compared as text only.
+pub(super) const MOST: usize = 3000;
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Token {
+    pub(super) kind: Kind,
+    /// Whether space stands before it.
+    pub(super) spaced: bool,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Kind {
+    /// Digits without point and separators, digits after the point, power of ten.
+    Number(String, Option<u32>, i32),
+    Symbol(String),
+    Word(String),
+    Constant(Constant),
+    Function(Function),
+    Series(Series),
+    Frac,
+    Binom,
+    Sqrt,
+    Plus,
+    Minus,
+    PlusMinus,
+    MinusPlus,
+    Times,
+    Divide,
+    Modulo,
+    Caret,
+    Underscore,
+    Prime,
+    Bang,
+    Percent,
+    Degree,
+    Currency(char),
+    /// `(`, `[`, `{` for a set, `<` for angle, `f` floor, `c` ceiling.
+    Open(char),
+    Close(char),
+    /// Braces that only group.
+    Brace,
+    EndBrace,
+    Bar,
+    Mid,
+    Comma,
+    Semicolon,
+    Colon,
+    /// "and", "or".
+    And,
+    Ellipsis,
+    Relation(Relation),
+    SetOperator(SetOperator),
+    Begin(String),
+    End,
+    Ampersand,
+    Row,
+}
+
+/// How to read what can be read in two ways.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(super) struct Reading {
+    /// `1,22` is 1.22, where otherwise it is two numbers.
+    pub(super) decimal_comma: bool,
+    /// `1,234` is two numbers, where otherwise it is 1234.
+    pub(super) no_groups: bool,
+}
+
+/// What a text consists of.
+#[derive(Debug, Default)]
+pub(super) struct Tokens {
+    pub(super) list: Vec<Token>,
+    /// A comma that `Reading` decides stands between digits.
+    pub(super) comma: Option<Comma>,
+    /// Braces or environments do not match, or a command is cut short.
+    pub(super) broken: bool,
+}
+
+/// The two ways in which a comma between digits can be read.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Comma {
+    /// Digits in threes follow: thousands, or a list.
+    Thousands,
+    /// Other digits follow: a list, or a decimal fraction.
+    Decimal,
+}
+
+/// Reads the tokens of a text; `None` when there are too many.
+pub(super) fn tokens(
+    text: &str,
+    reading: Reading,
+    budget: &mut Budget,
+) -> Result<Option<Tokens>, Spent> {
+    budget.spend(text.len() as u64 / 8 + 4)?;
+    let mut lexer = Lexer {
+        text,
+        at: 0,
+        reading,
+        spaced: false,
+        environments: 0,
+        depth: 0,
+        words: 0,
+        out: Tokens::default(),
+    };
+    while lexer.at < text.len() {
+        if lexer.out.list.len() > MOST {
+            return Ok(None);
+        }
+        lexer.step();
+    }
+    lexer.out.broken |= lexer.environments != 0;
+    Ok(Some(lexer.out))
+}
+
+struct Lexer<'t> {
+    text: &'t str,
+    at: usize,
+    reading: Reading,
+    spaced: bool,
+    /// Open matrices and cases, in which `&` and `\\` have a meaning.
+    environments: usize,
+    /// Open brackets, in which a comma never groups digits.
+    depth: usize,
+    /// Where braces that hold words end, while we are in them.
+    words: usize,
+    out: Tokens,
+}
+
+impl<'t> Lexer<'t> {
+    fn rest(&self) -> &'t str {
+        &self.text[self.at..]
+    }
+
+    fn push(&mut self, kind: Kind) {
+        self.out.list.push(Token { kind, spaced: self.spaced });
+        self.spaced = false;
+    }
+
+    fn step(&mut self) {
+        let rest = self.rest();
+        let Some(first) = rest.chars().next() else { return };
+        if first.is_whitespace() {
+            self.at += first.len_utf8();
+            self.spaced = true;
+        } else if first.is_ascii_digit()
+            || (first == '.' && rest[1..].starts_with(|c: char| c.is_ascii_digit()))
+        {
+            self.number();
+        } else if first.is_ascii_alphabetic() {
+            self.letters();
+        } else if first == '\\' {
+            self.command();
+        } else {
+            self.at += first.len_utf8();
+            self.sign(first);
+        }
+    }
+
+    /// A run of digits with its separators, point and power of ten.
+    fn number(&mut self) {
+        let rest = self.rest();
+        let run = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
+        let first = run(rest);
+        let mut digits = rest[..first].to_owned();
+        let mut length = first;
+        if (1..=3).contains(&first) {
+            loop {
+                let tail = &rest[length..];
+                let Some((separator, plain)) = self.separator(tail) else { break };
+                let group = run(&tail[separator..]);
+                if group != 3 {
+                    // `1,234,56` is no number in groups at all.
+                    if plain && group > 0 && length > first && tail.starts_with(',') {
+                        digits.truncate(first);
+                        length = first;
+                    }
+                    break;
+                }
+                if plain && tail.starts_with(',') {
+                    if first == 1 && digits == "0" {
+                        break;
+                    }
+                    self.out.comma.get_or_insert(Comma::Thousands);
+                    if self.reading.no_groups {
+                        break;
+                    }
+                }
+                digits.push_str(&tail[separator..separator + group]);
+                length += separator + group;
+            }
+        }
+        let mut places = None;
+        let tail = &rest[length..];
+        let fraction = run(tail.get(1..).unwrap_or_default());
+        let point = tail.starts_with('.') && fraction > 0;
+        let mut comma = false;
+        if tail.starts_with(',') && fraction > 0 && self.depth == 0 && length == first && first > 0 {
+            let after = &tail[1 + fraction..];
+            let more = after.starts_with(',') && after[1..].starts_with(|c: char| c.is_ascii_digit());
+            let before = self.text[..self.at].ends_with(',');
+            if !more && !before {
+                if self.out.comma.is_none() {
+                    self.out.comma = Some(Comma::Decimal);
+                }
+                comma = self.reading.decimal_comma;
+            }
+        }
+        if point || comma {
+            digits.push_str(&tail[1..=fraction]);
+            length += 1 + fraction;
+            places = Some(fraction as u32);
+        }
+        let mut exponent = 0;
+        let tail = &rest[length..];
+        if first > 0 && tail.starts_with(['e', 'E']) {
+            let signed = &tail[1..];
+            let sign = usize::from(signed.starts_with(['+', '-']));
+            let size = run(&signed[sign..]);
+            let after = signed[sign + size..].starts_with(|c: char| c.is_alphanumeric() || c == '^');
+            if (1..=4).contains(&size) && !after {
+                exponent = signed[..sign + size].trim_start_matches('+').parse().unwrap_or(0);
+                length += 1 + sign + size;
+                places = places.or(Some(0));
+            }
+        }
+        self.at += length;
+        self.push(Kind::Number(digits, places, exponent));
+    }
+
+    /// The length of what separates groups of digits, and whether it is one
+    /// that could also separate numbers.
+    fn separator(&self, tail: &str) -> Option<(usize, bool)> {
+        for exact in ["{,}", "\\,", "~", "\\ ", "{ , }", "{\\,}"] {
+            if tail.starts_with(exact) {
+                return Some((exact.len(), false));
+            }
+        }
+        if let Some(after) = tail.strip_prefix(",\\!") {
+            let space = after.len() - after.trim_start().len();
+            return Some((3 + space, false));
+        }
+        let plain = self.depth == 0 && tail.starts_with([',', ' ']);
+        plain.then_some((1, true))
+    }
+
+    /// A run of letters: a function, a word, or variables side by side.
+    fn letters(&mut self) {
+        let rest = self.rest();
+        let length = rest.bytes().take_while(u8::is_ascii_alphabetic).count();
+        let mut run = &rest[..length];
+        let glued = self.out.list.last().is_some_and(|last| {
+            !self.spaced && matches!(last.kind, Kind::Number(..) | Kind::Close(_) | Kind::EndBrace)
+        });
+        if glued && self.words == 0 {
+            // `x=1orx=2`, `(1,2)and(3,4)`
+            if let Some(connective) = ["and", "or"].into_iter().find(|word| run.starts_with(word)) {
+                run = &run[..connective.len()];
+            }
+        }
+        self.at += run.len();
+        if self.words > 0 {
+            self.word(run);
+            return;
+        }
+        if let Some(kind) = named(run) {
+            self.push(kind);
+        } else if run.len() == 1 {
+            self.push(letter(run));
+        } else if word::is_word(run) {
+            self.word(run);
+        } else {
+            for index in 0..run.len() {
+                self.push(letter(&run[index..=index]));
+            }
+        }
+    }
+
+    fn word(&mut self, run: &str) {
+        let kind = match run.to_ascii_lowercase().as_str() {
+            "and" | "or" => Kind::And,
+            "percent" | "pct" | "percentage" | "percents" => Kind::Percent,
+            "degrees" | "degree" | "deg" => Kind::Degree,
+            _ => Kind::Word(run.to_owned()),
+        };
+        self.push(kind);
+    }
+
+    /// The argument in braces that begins here, without them; moves behind it.
+    fn argument(&mut self) -> Option<&'t str> {
+        let rest = self.rest();
+        let inner = rest.trim_start().strip_prefix('{')?;
+        let start = rest.len() - inner.len();
+        let end = matching(inner)?;
+        self.at += start + end + 1;
+        Some(&inner[..end])
+    }
+
+    /// Reads `text` as if it stood here, as words where `words` is set.
+    fn inside(&mut self, text: &'t str, words: bool) {
+        let outer = (self.text, self.at, self.words);
+        (self.text, self.at) = (text, 0);
+        self.words += usize::from(words);
+        while self.at < self.text.len() && self.out.list.len() <= MOST {
+            self.step();
+        }
+        (self.text, self.at, self.words) = outer;
+    }
+
+    fn command(&mut self) {
+        let rest = self.rest();
+        let after = &rest[1..];
+        // Text that was escaped twice: `\\frac`.
+        if self.environments == 0
+            && after.starts_with('\\')
+            && after[1..].starts_with(|c: char| c.is_ascii_alphabetic() || "{}()[]%$|".contains(c))
+        {
+            self.at += 1;
+            return;
+        }
+        let length = after.bytes().take_while(u8::is_ascii_alphabetic).count();
+        if length == 0 {
+            let Some(sign) = after.chars().next() else {
+                self.at += 1;
+                return;
+            };
+            self.at += 1 + sign.len_utf8();
+            match sign {
+                '\\' => {
+                    // `\\[2pt]`
+                    let rest = self.rest();
+                    if let Some(end) = rest.strip_prefix('[').and_then(|rest| rest.find(']'))
+                        && end < 8
+                        && rest[..end].ends_with(|c: char| c.is_ascii_alphabetic())
+                    {
+                        self.at += end + 2;
+                    }
+                    self.push(Kind::Row);
+                }
+                '{' => {
+                    self.depth += 1;
+                    self.push(Kind::Open('{'));
+                }
+                '}' => {
+                    self.depth = self.depth.saturating_sub(1);
+                    self.push(Kind::Close('{'));
+                }
+                '%' => self.push(Kind::Percent),
+                '$' => self.push(Kind::Currency('$')),
+                '|' => self.push(Kind::Bar),
+                '&' => self.push(Kind::And),
+                _ => self.spaced = true,
+            }
+            return;
+        }
+        let name = &after[..length];
+        self.at += 1 + length;
+        match name {
+            "text" | "mbox" | "textnormal" | "textrm" | "textbf" | "textit" | "textsf"
+            | "texttt" | "hbox" | "emph" | "textsc" => {
+                if let Some(inner) = self.argument() {
+                    self.spaced |= inner.starts_with(char::is_whitespace);
+                    self.inside(inner, true);
+                    self.spaced |= inner.ends_with(char::is_whitespace);
+                } else {
+                    self.out.broken = true;
+                }
+            }
+            "mathrm" | "rm" | "mathbf" | "bf" | "mathit" | "mathsf" | "operatorname" | "boldsymbol"
+            | "bm" | "mathop" | "mathcal" | "mathfrak" | "mathscr" | "mathtt" => {
+                let Some(inner) = self.argument() else { return };
+                let bare = inner.trim().trim_matches('~');
+                let is_words = bare.len() > 1
+                    && bare.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b' ')
+                    && named(bare).is_none();
+                self.inside(inner, is_words);
+            }
+            "mathbb" | "Bbb" => {
+                let inner = self.argument().unwrap_or_default().trim();
+                match inner.chars().next() {
+                    Some(letter) if inner.len() == 1 => {
+                        self.push(Kind::Constant(Constant::Numbers(letter)));
+                    }
+                    _ => self.out.broken = true,
+                }
+            }
+            "begin" => {
+                let name = self.argument().unwrap_or_default().trim_end_matches('*');
+                if is_grid(name) {
+                    if name == "array" {
+                        self.argument();
+                    }
+                    self.environments += 1;
+                    self.push(Kind::Begin(name.to_owned()));
+                } else {
+                    self.spaced = true;
+                }
+            }
+            "end" => {
+                let name = self.argument().unwrap_or_default().trim_end_matches('*');
+                if is_grid(name) {
+                    self.out.broken |= self.environments == 0;
+                    self.environments = self.environments.saturating_sub(1);
+                    self.push(Kind::End);
+                } else {
+                    self.spaced = true;
+                }
+            }
+            "hspace" | "vspace" | "color" | "phantom" | "hphantom" | "vphantom" | "label" | "tag" => {
+                self.argument();
+                self.spaced = true;
+            }
+            "left" | "right" | "big" | "Big" | "bigg" | "Bigg" | "bigl" | "bigr" | "Bigl" | "Bigr"
+            | "biggl" | "biggr" | "Biggl" | "Biggr" | "middle" => {
+                // `\left.` has no bracket.
+                if self.rest().trim_start().starts_with('.') {
+                    self.at = self.text.len() - self.rest().trim_start().len() + 1;
+                }
+            }
+            "lbrace" => {
+                self.depth += 1;
+                self.push(Kind::Open('{'));
+            }
+            "rbrace" => {
+                self.depth = self.depth.saturating_sub(1);
+                self.push(Kind::Close('{'));
+            }
+            _ => match ignored(name) {
+                Some(spaced) => self.spaced |= spaced,
+                None => self.push(named_command(name)),
+            },
+        }
+    }
+
+    /// A character that is no letter, digit or command.
+    fn sign(&mut self, sign: char) {
+        let rest = self.rest();
+        let followed = |text: &str| rest.starts_with(text);
+        let (kind, more) = match sign {
+            '+' if followed("/-") => (Kind::PlusMinus, 2),
+            '+' | '＋' => (Kind::Plus, 0),
+            '-' if followed(">") => (Kind::Relation(Relation::Other("to")), 1),
+            '-' | '−' | '–' | '—' | '－' => (Kind::Minus, 0),
+            '±' => (Kind::PlusMinus, 0),
+            '∓' => (Kind::MinusPlus, 0),
+            '*' if followed("*") && !self.is_emphasis() => (Kind::Caret, 1),
+            '*' if followed("*") => {
+                self.at += 1;
+                self.spaced = true;
+                return;
+            }
+            '*' | '×' | '·' | '⋅' | '∙' | '∗' => (Kind::Times, 0),
+            '/' | '÷' | '∕' => (Kind::Divide, 0),
+            '^' => (Kind::Caret, 0),
+            '_' => (Kind::Underscore, 0),
+            '\'' | '′' | '’' => (Kind::Prime, 0),
+            '!' if followed("=") && !self.is_factorial() => {
+                (Kind::Relation(Relation::NotEqual), 1)
+            }
+            '!' => (Kind::Bang, 0),
+            '%' | '％' => (Kind::Percent, 0),
+            '°' => (Kind::Degree, 0),
+            '€' | '£' | '¥' | '₹' => (Kind::Currency(sign), 0),
+            '(' | '[' | '（' | '【' => {
+                self.depth += 1;
+                (Kind::Open(if matches!(sign, '[' | '【') { '[' } else { '(' }), 0)
+            }
+            ')' | ']' | '）' | '】' => {
+                self.depth = self.depth.saturating_sub(1);
+                (Kind::Close(if matches!(sign, ']' | '】') { '[' } else { '(' }), 0)
+            }
+            '{' => (Kind::Brace, 0),
+            '}' => (Kind::EndBrace, 0),
+            '⟨' => (Kind::Open('<'), 0),
+            '⟩' => (Kind::Close('<'), 0),
+            '⌊' => (Kind::Open('f'), 0),
+            '⌋' => (Kind::Close('f'), 0),
+            '⌈' => (Kind::Open('c'), 0),
+            '⌉' => (Kind::Close('c'), 0),
+            '|' if followed("|") => (Kind::Bar, 1),
+            '|' => (Kind::Bar, 0),
+            ',' | '，' | '、' => (Kind::Comma, 0),
+            ';' | '；' => (Kind::Semicolon, 0),
+            ':' | '：' => (Kind::Colon, 0),
+            '.' if followed("..") => (Kind::Ellipsis, 2),
+            '…' | '⋯' => (Kind::Ellipsis, 0),
+            '<' if followed("=") => (Kind::Relation(Relation::LessEqual), 1),
+            '>' if followed("=") => (Kind::Relation(Relation::GreaterEqual), 1),
+            '=' if followed(">") => (Kind::Relation(Relation::Other("implies")), 1),
+            '=' if followed("=") => (Kind::Relation(Relation::Equal), 1),
+            '<' => (Kind::Relation(Relation::Less), 0),
+            '>' => (Kind::Relation(Relation::Greater), 0),
+            '=' | '＝' => (Kind::Relation(Relation::Equal), 0),
+            '≤' | '⩽' | '≦' => (Kind::Relation(Relation::LessEqual), 0),
+            '≥' | '⩾' | '≧' => (Kind::Relation(Relation::GreaterEqual), 0),
+            '≠' => (Kind::Relation(Relation::NotEqual), 0),
+            '≈' | '≃' | '≅' => (Kind::Relation(Relation::Approximately), 0),
+            '≡' => (Kind::Relation(Relation::Other("equiv")), 0),
+            '→' | '⇒' => (Kind::Relation(Relation::Other("implies")), 0),
+            '∈' => (Kind::Relation(Relation::In), 0),
+            '∪' => (Kind::SetOperator(SetOperator::Union), 0),
+            '∩' => (Kind::SetOperator(SetOperator::Intersection), 0),
+            '∖' => (Kind::SetOperator(SetOperator::Difference), 0),
+            '√' => (Kind::Sqrt, 0),
+            '∛' => {
+                self.push(Kind::Sqrt);
+                self.push(Kind::Open('['));
+                self.push(Kind::Number("3".into(), None, 0));
+                (Kind::Close('['), 0)
+            }
+            'π' => (Kind::Constant(Constant::Pi), 0),
+            '∞' => (Kind::Constant(Constant::Infinity), 0),
+            '∅' => (Kind::Constant(Constant::EmptySet), 0),
+            'ℝ' => (Kind::Constant(Constant::Numbers('R')), 0),
+            'ℤ' => (Kind::Constant(Constant::Numbers('Z')), 0),
+            'ℕ' => (Kind::Constant(Constant::Numbers('N')), 0),
+            'ℚ' => (Kind::Constant(Constant::Numbers('Q')), 0),
+            'ℂ' => (Kind::Constant(Constant::Numbers('C')), 0),
+            '&' => {
+                if self.environments > 0 {
+                    self.push(Kind::Ampersand);
+                }
+                return;
+            }
+            // Space, closing periods, quotes, delimiters of mathematics.
+            '~' | '$' | '.' | '?' | '"' | '“' | '”' | '`' | '#' | '∠' | '△' | '\u{200b}' => {
+                self.spaced = true;
+                return;
+            }
+            other => {
+                self.other(other);
+                return;
+            }
+        };
+        self.at += more;
+        self.push(kind);
+    }
+
+    /// Superscripts, fractions in one character, Greek and other letters.
+    fn other(&mut self, sign: char) {
+        let digit = |digit: char| Kind::Number(digit.to_string(), None, 0);
+        if let Some(at) = "⁰¹²³⁴⁵⁶⁷⁸⁹".chars().position(|superscript| superscript == sign) {
+            self.push(Kind::Caret);
+            self.push(digit(char::from(b'0' + at as u8)));
+        } else if let Some(at) = "₀₁₂₃₄₅₆₇₈₉".chars().position(|subscript| subscript == sign) {
+            self.push(Kind::Underscore);
+            self.push(digit(char::from(b'0' + at as u8)));
+        } else if let Some(at) = "½⅓¼⅔¾".chars().position(|fraction| fraction == sign) {
+            let (top, bottom) = [('1', '2'), ('1', '3'), ('1', '4'), ('2', '3'), ('3', '4')][at];
+            self.push(Kind::Frac);
+            self.push(digit(top));
+            self.push(digit(bottom));
+        } else if ('０'..='９').contains(&sign) {
+            let value = u32::from(sign) - u32::from('０');
+            self.push(digit(char::from(b'0' + value as u8)));
+        } else if ('α'..='ω').contains(&sign) || ('Α'..='Ω').contains(&sign) {
+            self.push(Kind::Symbol(sign.to_string()));
+        } else if sign.is_alphabetic() {
+            let length: usize = self
+                .rest()
+                .chars()
+                .take_while(|letter| letter.is_alphabetic())
+                .map(char::len_utf8)
+                .sum();
+            let start = self.at - sign.len_utf8();
+            self.at += length;
+            let word = self.text[start..self.at].to_owned();
+            self.push(Kind::Word(word));
+        } else {
+            self.push(Kind::Word(sign.to_string()));
+        }
+    }
+
+    /// Whether `!` after what was read last is a factorial: `5!=120`, not `x != 3`.
+    fn is_factorial(&self) -> bool {
+        !self.spaced
+            && self.out.list.last().is_some_and(|last| {
+                matches!(last.kind, Kind::Number(..) | Kind::Close(_) | Kind::EndBrace)
+            })
+    }
+
+    /// Whether `**` here marks bold text, as at the ends and beside words.
+    fn is_emphasis(&self) -> bool {
+        let after = &self.text[self.at + 1..];
+        let operand = |c: char| c.is_ascii_alphanumeric() || "({-+".contains(c);
+        self.spaced
+            || self.out.list.is_empty()
+            || !after.trim_start().starts_with(operand)
+            || after.starts_with(char::is_whitespace)
+    }
+}
+
+/// Where the brace closes that was open before `inner`.
+pub(super) fn matching(inner: &str) -> Option<usize> {
+    let mut depth = 1;
+    let mut escaped = false;
+    for (at, byte) in inner.bytes().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = true,
+            b'{' => depth += 1,
+            b'}' => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 {
+            return Some(at);
+        }
+    }
+    None
+}
+
+fn is_grid(environment: &str) -> bool {
+    environment.ends_with("matrix") || matches!(environment, "array" | "cases")
+}
+
+fn letter(letter: &str) -> Kind {
+    match letter {
+        "e" => Kind::Constant(Constant::E),
+        "i" => Kind::Constant(Constant::I),
+        other => Kind::Symbol(other.to_owned()),
+    }
+}
+
+/// A name that means the same with and without a backslash.
+fn named(name: &str) -> Option<Kind> {
+    Some(match name {
+        "sin" => Kind::Function(Function::Sin),
+        "cos" => Kind::Function(Function::Cos),
+        "tan" | "tg" => Kind::Function(Function::Tan),
+        "cot" | "ctg" => Kind::Function(Function::Cot),
+        "sec" => Kind::Function(Function::Sec),
+        "csc" | "cosec" => Kind::Function(Function::Csc),
+        "arcsin" | "asin" => Kind::Function(Function::Arcsin),
+        "arccos" | "acos" => Kind::Function(Function::Arccos),
+        "arctan" | "atan" | "arctg" => Kind::Function(Function::Arctan),
+        "sinh" => Kind::Function(Function::Sinh),
+        "cosh" => Kind::Function(Function::Cosh),
+        "tanh" => Kind::Function(Function::Tanh),
+        "log" | "ln" | "lg" => Kind::Function(Function::Log),
+        "exp" => Kind::Function(Function::Exp),
+        "abs" => Kind::Function(Function::Abs),
+        "floor" => Kind::Function(Function::Floor),
+        "ceil" => Kind::Function(Function::Ceil),
+        "factorial" => Kind::Function(Function::Factorial),
+        "gcd" => Kind::Function(Function::Gcd),
+        "lcm" => Kind::Function(Function::Lcm),
+        "max" => Kind::Function(Function::Max),
+        "min" => Kind::Function(Function::Min),
+        "mod" | "bmod" => Kind::Modulo,
+        "sqrt" => Kind::Sqrt,
+        "pi" => Kind::Constant(Constant::Pi),
+        "infty" | "infinity" | "oo" | "inf" => Kind::Constant(Constant::Infinity),
+        "alpha" | "beta" | "gamma" | "delta" | "epsilon" | "varepsilon" | "zeta" | "eta"
+        | "theta" | "vartheta" | "iota" | "kappa" | "lambda" | "mu" | "nu" | "xi" | "rho"
+        | "sigma" | "tau" | "upsilon" | "phi" | "varphi" | "chi" | "psi" | "omega" | "Gamma"
+        | "Delta" | "Theta" | "Lambda" | "Xi" | "Pi" | "Sigma" | "Phi" | "Psi" | "Omega" => {
+            Kind::Symbol(greek(name))
+        }
+        _ => return None,
+    })
+}
+
+/// The Greek letter itself, so that `\alpha` and `α` are one name.
+fn greek(name: &str) -> String {
+    let letter = match name {
+        "alpha" => 'α',
+        "beta" => 'β',
+        "gamma" => 'γ',
+        "delta" => 'δ',
+        "epsilon" | "varepsilon" => 'ε',
+        "zeta" => 'ζ',
+        "eta" => 'η',
+        "theta" | "vartheta" => 'θ',
+        "iota" => 'ι',
+        "kappa" => 'κ',
+        "lambda" => 'λ',
+        "mu" => 'μ',
+        "nu" => 'ν',
+        "xi" => 'ξ',
+        "rho" => 'ρ',
+        "sigma" => 'σ',
+        "tau" => 'τ',
+        "upsilon" => 'υ',
+        "phi" | "varphi" => 'φ',
+        "chi" => 'χ',
+        "psi" => 'ψ',
+        "omega" => 'ω',
+        "Gamma" => 'Γ',
+        "Delta" => 'Δ',
+        "Theta" => 'Θ',
+        "Lambda" => 'Λ',
+        "Xi" => 'Ξ',
+        "Pi" => 'Π',
+        "Sigma" => 'Σ',
+        "Phi" => 'Φ',
+        "Psi" => 'Ψ',
+        "Omega" => 'Ω',
+        other => return other.to_owned(),
+    };
+    letter.to_string()
+}
+
+/// A command without a meaning for us, and whether it is a space.
+fn ignored(name: &str) -> Option<bool> {
+    match name {
+        "quad" | "qquad" | "enspace" | "thinspace" | "space" | "displaystyle" | "textstyle"
+        | "scriptstyle" | "limits" | "nolimits" | "hline" | "noindent" | "newline" | "angle"
+        | "triangle" | "measuredangle" | "therefore" | "because" | "hfill" | "boxed" | "fbox"
+        | "large" | "Large" | "small" | "normalsize" | "par" => Some(true),
+        "overline" | "overrightarrow" | "overleftarrow" | "vec" | "hat" | "widehat" | "bar"
+        | "tilde" | "widetilde" | "underline" | "overset" | "stackrel" | "mathstrut" | "not"
+        | "dot" | "ddot" | "overparen" | "wideparen" | "unit" | "cancel" => Some(false),
+        _ => None,
+    }
+}
+
+fn named_command(name: &str) -> Kind {
+    if let Some(kind) = named(name) {
+        return kind;
+    }
+    match name {
+        "frac" | "dfrac" | "tfrac" | "cfrac" => Kind::Frac,
+        "binom" | "dbinom" | "tbinom" => Kind::Binom,
+        "pm" => Kind::PlusMinus,
+        "mp" => Kind::MinusPlus,
+        "cdot" | "times" | "ast" | "bullet" | "star" | "cdotp" => Kind::Times,
+        "div" => Kind::Divide,
+        "pmod" => Kind::Modulo,
+        "circ" | "degree" => Kind::Degree,
+        "prime" => Kind::Prime,
+        "le" | "leq" | "leqslant" | "leqq" => Kind::Relation(Relation::LessEqual),
+        "ge" | "geq" | "geqslant" | "geqq" => Kind::Relation(Relation::GreaterEqual),
+        "lt" => Kind::Relation(Relation::Less),
+        "gt" => Kind::Relation(Relation::Greater),
+        "ne" | "neq" => Kind::Relation(Relation::NotEqual),
+        "approx" | "simeq" | "thickapprox" | "approxeq" => Kind::Relation(Relation::Approximately),
+        "in" => Kind::Relation(Relation::In),
+        "equiv" => Kind::Relation(Relation::Other("equiv")),
+        "Rightarrow" | "implies" | "Longrightarrow" => Kind::Relation(Relation::Other("implies")),
+        "Leftrightarrow" | "iff" => Kind::Relation(Relation::Other("iff")),
+        "to" | "rightarrow" | "longrightarrow" | "mapsto" => Kind::Relation(Relation::Other("to")),
+        "sim" => Kind::Relation(Relation::Other("sim")),
+        "cong" => Kind::Relation(Relation::Other("cong")),
+        "perp" => Kind::Relation(Relation::Other("perp")),
+        "parallel" => Kind::Relation(Relation::Other("parallel")),
+        "subset" | "subseteq" => Kind::Relation(Relation::Other("subset")),
+        "notin" => Kind::Relation(Relation::Other("notin")),
+        "propto" => Kind::Relation(Relation::Other("propto")),
+        "cup" | "bigcup" => Kind::SetOperator(SetOperator::Union),
+        "cap" | "bigcap" => Kind::SetOperator(SetOperator::Intersection),
+        "setminus" | "backslash" | "smallsetminus" => Kind::SetOperator(SetOperator::Difference),
+        "emptyset" | "varnothing" => Kind::Constant(Constant::EmptySet),
+        "ldots" | "dots" | "cdots" | "dotsc" | "dotsb" | "dotsm" | "vdots" | "ddots" => {
+            Kind::Ellipsis
+        }
+        "langle" => Kind::Open('<'),
+        "rangle" => Kind::Close('<'),
+        "lfloor" => Kind::Open('f'),
+        "rfloor" => Kind::Close('f'),
+        "lceil" => Kind::Open('c'),
+        "rceil" => Kind::Close('c'),
+        "lvert" | "rvert" | "vert" | "Vert" | "lVert" | "rVert" => Kind::Bar,
+        "lbrack" => Kind::Open('['),
+        "rbrack" => Kind::Close('['),
+        "mid" => Kind::Mid,
+        "colon" => Kind::Colon,
+        "wedge" | "land" | "lor" | "vee" => Kind::And,
+        "sum" => Kind::Series(Series::Sum),
+        "prod" => Kind::Series(Series::Product),
+        "int" | "iint" | "oint" => Kind::Series(Series::Integral),
+        "lim" => Kind::Series(Series::Limit),
+        "ell" => Kind::Symbol("l".into()),
+        "imath" => Kind::Constant(Constant::I),
+        "Re" | "Im" | "det" | "arg" | "deg" | "ker" | "dim" | "sup" | "inf" | "hbar" | "partial"
+        | "nabla" | "Pr" => Kind::Symbol(format!("\\{name}")),
+        "and" | "or" => Kind::And,
+        "euro" => Kind::Currency('€'),
+        "pounds" => Kind::Currency('£'),
+        "cent" => Kind::Word("cents".into()),
+        other => Kind::Symbol(format!("\\{other}")),
+    }
+}
