@@ -54,7 +54,7 @@ pub const MARKED: &[Extraction] = EXTRACTIONS.split_at(7).0;
 
 /// Every strictness mode.
 pub const MODES: &[Mode] =
-    &[hendrycks::MODE, prm800k::MODE, gsm8k::MODE, choice::MODE, exact::MODE];
+    &[math::MODE, hendrycks::MODE, prm800k::MODE, gsm8k::MODE, choice::MODE, exact::MODE];
 
 /// A way to read the answer out of a text.
 #[derive(Clone, Copy, Debug)]

@@ -5,7 +5,7 @@
 use std::cmp::Ordering;
 
 use num_bigint::BigInt;
-use num_integer::{Integer as _, Roots as _};
+use num_integer::Integer as _;
 use num_traits::{One as _, Signed as _, ToPrimitive as _, Zero as _};
 
 use super::budget::{Budget, Spent};
