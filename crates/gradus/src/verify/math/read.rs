@@ -29,12 +29,14 @@ pub(super) enum Meaning {
 
 /// Longer texts are searched for an answer at their end only, in bytes.
 const PROSE: usize = 2000;
+/// An answer with so many words is a sentence.
+const SENTENCE: usize = 8;
 
 /// Reads an answer. With `prose`, the last piece of mathematics in a sentence is
 /// its answer, if the sentence as a whole is none.
 pub(super) fn read(text: &str, prose: bool, budget: &mut Budget) -> Result<Answer, Spent> {
     let bare = text::before_marks(text.trim());
-    let boxed = if bare.contains("box") { text::boxes(bare) } else { None };
+    let boxed = if bare.contains("box") { text::boxes(bare, !prose) } else { None };
     let text = boxed.unwrap_or_else(|| bare.to_owned());
     let (meaning, comma) = meaning(&text, Reading::default(), prose, budget)?;
     let mut other = None;
@@ -79,7 +81,16 @@ fn meaning(
     if found.list.is_empty() {
         return Ok((Meaning::Unparsed, comma));
     }
-    let wordy = found.list.iter().any(|token| matches!(token.kind, Kind::Word(_)));
+    let words = found.list.iter().filter(|token| matches!(token.kind, Kind::Word(_))).count();
+    if prose && words >= SENTENCE {
+        // Commas in a sentence do not make it a list.
+        let reading = Reading { decimal_comma: true, ..reading };
+        if let Some(mut found) = tokens(text, reading, budget)? {
+            relabel(&mut found.list);
+            return Ok((last_mathematics(found.list, budget)?, None));
+        }
+    }
+    let wordy = words > 0;
     let parsed = if found.broken { Err(Fail::Syntax) } else { parse(found.list.clone(), budget) };
     let meaning = match parsed {
         Ok(Expr::Text(_)) => Meaning::Text,

@@ -88,26 +88,46 @@ pub(super) fn words(text: &str) -> String {
     out
 }
 
-/// What is in the boxes of a text, if there are any, joined by commas.
-pub(super) fn boxes(text: &str) -> Option<String> {
+/// What is in the last box of a text, if there is one, together with those before
+/// it that only "and", "or" or a comma separate. A box that does not close ends
+/// with the text where `damaged` allows it.
+pub(super) fn boxes(text: &str, damaged: bool) -> Option<String> {
     let mut found: Vec<&str> = Vec::new();
     let mut rest = text;
     while let Some(at) = rest.find("\\boxed{").into_iter().chain(rest.find("\\fbox{")).min() {
         let inner = &rest[at..];
         let inner = &inner[inner.find('{')? + 1..];
-        let Some(end) = super::token::matching(inner) else {
-            rest = inner;
-            continue;
+        let end = match super::token::matching(inner) {
+            Some(end) => end,
+            None if damaged => inner.len(),
+            None => {
+                rest = inner;
+                continue;
+            }
         };
+        if !joins(&rest[..at]) {
+            found.clear();
+        }
         found.push(&inner[..end]);
-        rest = &inner[end + 1..];
+        rest = inner.get(end + 1..).unwrap_or_default();
     }
     match found.as_slice() {
         [] => None,
         // A box within a box.
-        [one] => Some(boxes(one).unwrap_or_else(|| (*one).to_owned())),
+        [one] => Some(boxes(one, damaged).unwrap_or_else(|| (*one).to_owned())),
         many => Some(many.join(", ")),
     }
+}
+
+/// Whether two boxes with this between them are one answer.
+fn joins(between: &str) -> bool {
+    let plain = between.replace("\\text", " ").replace("\\quad", " ");
+    let mut words = plain.split(|c: char| !c.is_alphanumeric() && c != ',').filter(|w| !w.is_empty());
+    between.len() <= 40
+        && match words.next_back() {
+            None => true,
+            Some(last) => matches!(last, "and" | "or") || last.ends_with(','),
+        }
 }
 
 /// The text before a chat template's marks, and without the closing formula of
@@ -138,8 +158,11 @@ mod tests {
 
     #[test]
     fn several_boxes_are_one_answer() {
-        assert_eq!(boxes(r"\boxed{1} and \boxed{\frac{1}{2}}").as_deref(), Some(r"1, \frac{1}{2}"));
-        assert_eq!(boxes(r"\boxed{\boxed{5}}").as_deref(), Some("5"));
-        assert_eq!(boxes("5"), None);
+        assert_eq!(boxes(r"\boxed{1} and \boxed{\frac{1}{2}}", false).as_deref(), Some(r"1, \frac{1}{2}"));
+        assert_eq!(boxes(r"\boxed{\boxed{5}}", false).as_deref(), Some("5"));
+        assert_eq!(boxes(r"\boxed{1}. No, \boxed{2}", false).as_deref(), Some("2"));
+        assert_eq!(boxes(r"\boxed{12", false), None);
+        assert_eq!(boxes(r"\boxed{12", true).as_deref(), Some("12"));
+        assert_eq!(boxes("5", false), None);
     }
 }

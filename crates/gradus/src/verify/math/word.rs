@@ -14,7 +14,7 @@ const SHORT: &[&str] = &[
 const UNITS: &[&str] = &[
     "cm", "mm", "km", "kg", "mg", "ml", "mL", "ft", "mi", "yd", "lb", "lbs", "oz", "hr", "hrs",
     "min", "sec", "ms", "mph", "kph", "Hz", "kHz", "sq", "cu", "pm", "rad", "mol", "kJ", "kW",
-    "usd", "nm", "gal", "pt", "qt", "per", "dm", "ha", "rpm", "pts", "cts", "yr", "yrs", "pcs",
+    "usd", "pct", "nm", "gal", "pt", "qt", "per", "dm", "ha", "rpm", "pts", "cts", "yr", "yrs", "pcs",
 ];
 
 /// Whether `run`, two or more letters, is a word. Four letters and more are,
