@@ -94,20 +94,6 @@ impl Comparer<'_> {
                 };
                 renamed_rule(outcome, "set-of-one")
             }
-            (Expr::Combined(..) | Expr::Interval(..), _)
-            | (_, Expr::Combined(..) | Expr::Interval(..)) => self.intervals(gold, answer),
-            (
-                Expr::Constant(Constant::Numbers(_) | Constant::EmptySet),
-                Expr::Tuple(_) | Expr::Set(_),
-            )
-            | (
-                Expr::Tuple(_) | Expr::Set(_),
-                Expr::Constant(Constant::Numbers(_) | Constant::EmptySet),
-            ) => self.intervals(gold, answer),
-            (Expr::Constant(Constant::Numbers(_) | Constant::EmptySet), _)
-            | (_, Expr::Constant(Constant::Numbers(_) | Constant::EmptySet)) => {
-                Ok(Outcome::Different("other-kind"))
-            }
             (Expr::Such(gold, gold_condition), Expr::Such(answer, answer_condition)) => {
                 let outcome = self.values(gold, answer)?;
                 if !outcome.is_equal() {
@@ -128,6 +114,20 @@ impl Comparer<'_> {
                 } else {
                     Ok(Outcome::Different("other-kind"))
                 }
+            }
+            (Expr::Combined(..) | Expr::Interval(..), _)
+            | (_, Expr::Combined(..) | Expr::Interval(..)) => self.intervals(gold, answer),
+            (
+                Expr::Constant(Constant::Numbers(_) | Constant::EmptySet),
+                Expr::Tuple(_) | Expr::Set(_),
+            )
+            | (
+                Expr::Tuple(_) | Expr::Set(_),
+                Expr::Constant(Constant::Numbers(_) | Constant::EmptySet),
+            ) => self.intervals(gold, answer),
+            (Expr::Constant(Constant::Numbers(_) | Constant::EmptySet), _)
+            | (_, Expr::Constant(Constant::Numbers(_) | Constant::EmptySet)) => {
+                Ok(Outcome::Different("other-kind"))
             }
             (Expr::Based(gold, gold_base), Expr::Based(answer, answer_base)) => {
                 Ok(if gold_base != answer_base {

@@ -5,6 +5,7 @@ use super::budget::{Budget, Spent};
 use super::expr::{Constant, DEEPEST, Expr, Function, Relation, Series, SetOperator};
 use super::number::Rational;
 use super::token::{Kind, Token};
+use super::unit;
 
 /// Why tokens are no answer.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -184,7 +185,12 @@ impl Parser {
             self.at += 1;
         }
         let expr = self.expression(0)?;
-        let unit = self.unit();
+        let mut unit = self.unit();
+        if let Some(month) = words.last().filter(|word| unit::is_month(word))
+            && unit.is_empty()
+        {
+            unit.clone_from(month);
+        }
         Ok(if unit.is_empty() { expr } else { Expr::Quantity(Box::new(expr), unit) })
     }
 

@@ -114,7 +114,8 @@ fn meaning(
 }
 
 fn has_words(text: &str) -> bool {
-    text.split(|c: char| !c.is_alphabetic()).any(|word| word.len() > 3)
+    let outside = text.split(|c: char| !c.is_alphabetic() && c != '\\');
+    outside.into_iter().any(|word| word.len() > 3 && !word.contains('\\'))
 }
 
 /// `a` and `I` among words are words.

@@ -126,7 +126,7 @@ fn joins(between: &str) -> bool {
     between.len() <= 40
         && match words.next_back() {
             None => true,
-            Some(last) => matches!(last, "and" | "or") || last.ends_with(','),
+            Some(last) => matches!(last, "and" | "or" | ","),
         }
 }
 

@@ -5,7 +5,7 @@ use super::expr::{Constant, Function, Relation, Series, SetOperator};
 use super::word;
 
 /// Texts of more tokens than this are compared as text only.
-pub(super) const MOST: usize = 3000;
+pub(super) const MOST: usize = 5000;
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Token {

@@ -133,6 +133,11 @@ pub(super) fn unit(text: &str) -> Option<Unit> {
     (!dimensions.is_empty()).then_some(Unit { dimensions, size })
 }
 
+/// Whether a word before a number names a month, which the number then counts in.
+pub(super) fn is_month(word: &str) -> bool {
+    known(word).is_some_and(|(dimension, ..)| "123456789ond".contains(dimension))
+}
+
 fn known(name: &str) -> Option<(char, i64, i64)> {
     let lower = name.to_lowercase();
     let singular = lower.strip_suffix('s').unwrap_or(&lower);
