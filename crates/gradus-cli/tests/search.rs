@@ -138,7 +138,7 @@ fn golds_come_from_the_problems_or_it_is_an_error_of_the_rows() {
         let args = format!("search rows.jsonl --problems problems.jsonl --mode {mode} --json");
         accuracy(&rows(folder.gradus(&args)), &json!({"method": "oracle", "n": 2, "level": 3}))
     };
-    assert_eq!((right("exact"), right("numeric")), (0.0, 1.0));
+    assert_eq!((right("exact"), right("gsm8k")), (0.0, 1.0));
 }
 
 #[test]
@@ -158,7 +158,7 @@ fn bad_rows_and_bad_names_are_told_apart() {
     folder.write("rows.jsonl", ROWS);
     let usage = |args: &str| folder.gradus(&format!("search rows.jsonl {args}")).failed(2);
     assert!(usage("--methods best_of_n").contains("known are"));
-    assert!(usage("--mode strict").contains("expected exact or numeric"));
+    assert!(usage("--mode strict").contains("--mode strict: no such name, expected hendrycks or"));
     assert!(usage("--n 8").contains("4 samples, expected at least n = 8"));
     assert!(folder.gradus("search absent.jsonl").failed(3).contains("absent.jsonl"));
     let cut = &ROWS[..ROWS.find("\"answer\": \"3\"").unwrap()];

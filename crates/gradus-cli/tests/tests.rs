@@ -8,3 +8,4 @@ mod rows;
 mod runs;
 mod search;
 mod tool;
+mod verify;
