@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 
 use crate::tool::Folder;
 
-const PAIRS: &str = r##"{"id": 7, "gold": "18", "pred": "So it is\n#### 18", "expected": 1, "note": null}
+const PAIRS: &str = r#"{"id": 7, "gold": "18", "pred": "So it is\n#### 18", "expected": 1, "note": null}
 {"gold": 18, "pred": "17", "expected": true, "verdict": "correct"}
 {"gold": "18", "pred": null, "expected": "no_answer"}
 {"gold": "eighteen", "pred": "18", "expected": 0}
-"##;
+"#;
 
 fn rows(lines: &str) -> Vec<Value> {
     lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
@@ -26,7 +26,7 @@ fn a_row_comes_out_for_each_that_goes_in_with_its_own_columns_first() {
     let first = said.lines().next().unwrap();
     assert_eq!(
         first,
-        r##"{"id":7,"gold":"18","pred":"So it is\n#### 18","expected":1,"note":null,"##.to_owned()
+        r#"{"id":7,"gold":"18","pred":"So it is\n#### 18","expected":1,"note":null,"#.to_owned()
             + r#""extracted":"18","verdict":"correct","reason":"same-number"}"#
     );
     let rows = rows(&said);
@@ -151,17 +151,17 @@ fn completions_are_graded_by_the_id_of_their_problem_and_keep_their_old_verdicts
     folder.write("problems.jsonl", PROBLEMS);
     folder.write(
         "old.jsonl",
-        r##"{"problem": "a", "sample": 0, "text": "A: 18", "verdict": "incorrect", "correct": false}
+        r#"{"problem": "a", "sample": 0, "text": "A: 18", "verdict": "incorrect", "correct": false}
 {"problem": "a", "sample": 1, "answer": "17", "metadata": {"verdict": "incorrect", "model": "m"}}
 {"problem": "b", "sample": 0, "text": "A: 1"}
 {"problem": "a", "sample": 2, "answer": null}
-"##,
+"#,
     );
     let args = "verify samples old.jsonl --problems problems.jsonl --mode gsm8k";
     let said = folder.gradus(&format!("{args} --json")).done();
     assert_eq!(
         said.lines().next().unwrap(),
-        r##"{"problem":"a","sample":0,"text":"A: 18","verdict_before":"incorrect","##.to_owned()
+        r#"{"problem":"a","sample":0,"text":"A: 18","verdict_before":"incorrect","#.to_owned()
             + r#""correct_before":false,"answer":"18","correct":true,"verdict":"correct","#
             + r#""reason":"same-number"}"#
     );

@@ -234,7 +234,7 @@ impl Expected {
 fn columns(fields: &mut Fields, names: &[&str]) -> (Vec<(String, Value)>, Fields) {
     let columns = fields.columns();
     let read = columns.iter().filter(|(name, _)| names.contains(&name.as_str())).cloned();
-    let read = Fields::from_iter(read);
+    let read = read.collect();
     (columns, read)
 }
 

@@ -10,9 +10,9 @@ pub(super) const EXTRACTION: Extraction = Extraction {
     name: "auto",
     summary: "the last box, else an answer cue, else the last mathematics, else the whole text",
     extract: |text| {
-        let said = || match (answer_cue::EXTRACTION.extract)(text)? {
-            Cow::Borrowed(said) => (math_span::EXTRACTION.extract)(said).or(Some(said.into())),
-            said => Some(said),
+        let said = || {
+            let said = answer_cue::last(text)?;
+            (math_span::EXTRACTION.extract)(said).or(Some(Cow::Borrowed(said)))
         };
         (boxed::EXTRACTION.extract)(text)
             .or_else(said)

@@ -57,17 +57,14 @@ fn leading(text: &str) -> Option<&str> {
     }
     let letter = text.get(..1).filter(|letter| is_letter(letter.as_bytes()[0]))?;
     let mut after = text[1..].chars();
-    let stands_alone = match (after.next(), after.next()) {
-        (None, _) | (Some('.' | ')' | ':' | ',' | ';' | '*' | ']' | '}' | '`' | '$' | '\n'), _) => {
-            true
-        }
+    let next = after.next();
+    let stands_alone = match next {
         // "A cell" and "I think" are sentences.
-        (Some(c), next) if c.is_whitespace() => {
-            !matches!(letter, "A" | "I")
-                || !next.is_some_and(char::is_alphabetic)
-                || because(&text[1..])
+        Some(c) if c.is_whitespace() && matches!(letter, "A" | "I") => {
+            !after.next().is_some_and(char::is_alphabetic) || because(&text[1..])
         }
-        _ => false,
+        Some(c) => c.is_whitespace() || ".):,;*]}`$".contains(c),
+        None => true,
     };
     stands_alone.then_some(letter)
 }

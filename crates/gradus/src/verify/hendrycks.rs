@@ -54,7 +54,7 @@ fn steps(text: &str) -> Option<String> {
         if unit.contains("\\text{ ") {
             return None;
         }
-        text = number.to_owned();
+        text.truncate(number.len());
     }
     text = text.replace("\\%", "").replace(" .", " 0.").replace("{.", "{0.");
     if text.starts_with('.') {
@@ -64,7 +64,7 @@ fn steps(text: &str) -> Option<String> {
         && name.chars().count() <= 2
         && !value.contains('=')
     {
-        text = value.to_owned();
+        text.drain(..=name.len());
     }
     text = braced_roots(&text)?.replace(' ', "");
     text = braced_fractions(&text)?;

@@ -81,7 +81,7 @@ fn normalise(text: &str) -> String {
     }
     text = without_degree_marks(&text);
     if let Some(inner) = text.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
-        text = inner.to_owned();
+        text = inner.into();
     }
     text = joined(&text, ",\\!", "");
     if let Some(whole) = whole_float(&text) {

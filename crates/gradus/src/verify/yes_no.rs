@@ -1,4 +1,4 @@
-//! Yes or no, as in StrategyQA (Geva et al. 2021): the word after the last
+//! Yes or no, as in `StrategyQA` (Geva et al. 2021): the word after the last
 //! answer cue, else the word with which the text begins, else a last line that
 //! is the word alone. "No" inside a sentence is not read: "there is no" is no answer.
 
