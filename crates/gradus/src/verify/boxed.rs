@@ -22,6 +22,8 @@ pub(super) const EXTRACTION: Extraction = Extraction {
     },
 };
 
+const NAMES: [&str; 2] = ["\\boxed", "\\fbox"];
+
 /// All boxes in the order in which they open, and whether the last was cut.
 fn boxes(text: &str) -> (Vec<Span>, bool) {
     let bytes = text.as_bytes();
@@ -32,11 +34,11 @@ fn boxes(text: &str) -> (Vec<Span>, bool) {
     while at < bytes.len() {
         match bytes[at] {
             b'\\' => {
-                let Some(name) =
-                    ["\\boxed", "\\fbox"].iter().find(|name| text[at..].starts_with(**name))
-                else {
-                    // `\{` and `\}` are no braces of TeX.
-                    at += 2;
+                let Some(name) = NAMES.iter().find(|name| text[at..].starts_with(**name)) else {
+                    // `\{` and `\}` are no braces of TeX. In a text that was escaped twice
+                    // `\\boxed` is the box all the same.
+                    let again = NAMES.iter().any(|name| text[at + 1..].starts_with(*name));
+                    at += if again { 1 } else { 2 };
                     continue;
                 };
                 let start = at;
@@ -110,6 +112,7 @@ mod tests {
             (r"} \boxed{a}}", "a"),
             (r"{ \boxed{a}", "a"),
             (r"\boxed{a \\}", r"a \\"),
+            (r"so \\boxed{840}.\n\nBut", "840"),
         ] {
             assert_eq!(read(text).as_deref(), Some(answer), "{text}");
         }

@@ -203,22 +203,10 @@ fn closing(line: &str, close: &str) -> Option<usize> {
     None
 }
 
-/// Three letters in a row that are no command.
+/// Three letters in a row, in a piece without any command.
 fn has_plain_word(piece: &str) -> bool {
-    let mut letters = 0;
-    let mut command = false;
-    for c in piece.chars() {
-        if c.is_alphabetic() {
-            letters += 1;
-            if letters == 3 && !command {
-                return true;
-            }
-        } else {
-            letters = 0;
-            command = c == '\\';
-        }
-    }
-    false
+    let mut words = piece.split(|c: char| !c.is_alphabetic());
+    !piece.contains('\\') && words.any(|word| word.chars().count() >= 3)
 }
 
 #[cfg(test)]
@@ -239,6 +227,10 @@ mod tests {
             ("Answer \\[ \n 9 \n \\]", "9"),
             ("So \\begin{align*} x &= 3 \\end{align*} holds", "x &= 3"),
             ("$\\begin{pmatrix}1 & 0\\end{pmatrix}$", "\\begin{pmatrix}1 & 0\\end{pmatrix}"),
+            (
+                "Here: $ \\begin{pmatrix}1 \\\\ 2\\end{pmatrix} $.",
+                "\\begin{pmatrix}1 \\\\ 2\\end{pmatrix}",
+            ),
             ("$28$ %", "28"),
             ("it costs $\\$5$", "\\$5"),
             ("é$ä$ö", "ä"),
