@@ -59,7 +59,7 @@ pub(crate) struct Args {
     /// How answers are compared with the gold (`gradus list verify`).
     #[arg(long, default_value = "exact", value_name = "NAME")]
     mode: String,
-    /// Markers that an answer is read by where a row has only its text; by default all.
+    /// Ways to read an answer where a row has only its text; by default all that need a marker.
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     extract: Vec<String>,
 }

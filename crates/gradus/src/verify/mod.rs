@@ -162,6 +162,12 @@ mod tests {
     }
 
     #[test]
+    fn what_may_guess_is_not_among_the_marked() {
+        let names: Vec<&str> = MARKED.iter().map(|extraction| extraction.name).collect();
+        assert_eq!((names[0], names.last()), ("answer-block", Some(&"answer-cue")));
+    }
+
+    #[test]
     fn an_empty_marker_is_no_answer_whatever_else_stands_in_the_text() {
         assert_eq!(extract("#### 8\n\n# Answer\n", MARKED), None);
         assert_eq!(extract("It is 42.\n# Answer", EXTRACTIONS), None);

@@ -203,7 +203,7 @@ fn without_latex(text: &str, depth: u32) -> String {
         rest = &rest[name.len()..];
         match name {
             // The space tells a mixed number apart, as `7\frac34`.
-            "frac" | "tfrac" | "dfrac" | "cfrac" => {
+            "frac" | "tfrac" | "dfrac" => {
                 let (numerator, after) = argument(rest);
                 let (denominator, after) = argument(after);
                 plain.push(' ');
@@ -226,8 +226,10 @@ fn without_latex(text: &str, depth: u32) -> String {
             "infty" => plain.push_str("inf"),
             "cup" => plain.push('U'),
             "cdot" | "times" => plain.push('*'),
-            "left" | "right" | "text" | "textbf" | "mathrm" | "mathbf" | "mbox"
-            | "displaystyle" => {}
+            "left" | "right" | "text" | "textnormal" | "textbf" | "textrm" | "mathrm"
+            | "mathbf" | "mbox" | "displaystyle" => {}
+            // Matrices of any kind read the same.
+            "begin" | "end" => rest = argument(rest).1,
             "quad" | "qquad" => plain.push(' '),
             "le" | "leq" => plain.push('≤'),
             "ge" | "geq" => plain.push('≥'),
