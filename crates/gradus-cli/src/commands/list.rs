@@ -63,10 +63,12 @@ fn of(kind: Kind) -> Vec<Row> {
         }
         Kind::Tasks => tasks::ALL.iter().map(|family| row(family.name, family.summary)).collect(),
         Kind::Verify => {
-            let extractions = verify::EXTRACTIONS.iter().map(|form| row(form.name, form.summary));
-            extractions
-                .chain(verify::MODES.iter().map(|mode| row(mode.name, mode.summary)))
-                .collect()
+            let extractions = verify::EXTRACTIONS.iter();
+            let extractions =
+                extractions.map(|form| row(form.name, &format!("reads {}", form.summary)));
+            let modes = verify::MODES.iter();
+            let modes = modes.map(|mode| row(mode.name, &format!("mode: {}", mode.summary)));
+            extractions.chain(modes).collect()
         }
         Kind::Search => {
             let selectors = search::ALL.iter().map(|way| row(way.name, way.summary));

@@ -1,8 +1,9 @@
 //! The last `\boxed{...}` of a text, as solutions of MATH (Hendrycks et al.
 //! 2021) give their answers, or its like `\fbox{...}`, with its braces balanced.
 //!
-//! Boxes that only "and", "or" or a comma separate, or nothing at all, are one
-//! answer: `\boxed{1} and \boxed{2}` is `1, 2`. A box that the text ends in was
+//! Boxes that only "and" or a comma separate, or nothing at all, are one answer:
+//! `\boxed{1} and \boxed{2}` is `1, 2`. What "or" joins is the same value written
+//! twice in MATH, so there the last box counts. A box that the text ends in was
 //! cut: no answer, whatever stands in boxes before it.
 
 use std::borrow::Cow;
@@ -86,15 +87,16 @@ fn one_answer(between: &str) -> bool {
     let mut counted = || {
         between.len() <= LONGEST
             && !between.contains(ends)
-            && matches!(words.next_back(), Some("and" | "or"))
+            && words.next_back() == Some("and")
             && words.all(|word| !matches!(word, "but" | "not" | "so" | "then" | "thus" | "hence"))
     };
-    between.is_empty() || math_span::joins(between) || counted()
+    between.is_empty() || math_span::joins(between, &["and"]) || counted()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::test_data;
 
     fn read(text: &str) -> Option<String> {
         (EXTRACTION.extract)(text).map(Cow::into_owned)
@@ -120,6 +122,20 @@ mod tests {
     }
 
     #[test]
+    fn the_boxes_of_math_are_its_answers() {
+        // The 500 problems of MATH that are published with `answer` beside `solution`.
+        let Some(path) = test_data::file("math500/test.jsonl") else { return };
+        let mut rows = 0;
+        for line in std::fs::read_to_string(path).unwrap().lines() {
+            let row: serde_json::Value = serde_json::from_str(line).unwrap();
+            let answer = row["answer"].as_str().unwrap().trim();
+            assert_eq!(read(row["solution"].as_str().unwrap()).as_deref(), Some(answer));
+            rows += 1;
+        }
+        assert_eq!(rows, 500);
+    }
+
+    #[test]
     fn a_box_that_was_cut_is_no_answer_whatever_stands_before_it() {
         for text in
             [r"so \boxed{\frac{1}{2}", r"\boxed{1} but then \boxed{2", r"\boxed{", r"\boxed{}"]
@@ -137,6 +153,7 @@ mod tests {
             (r"$\boxed{1}$ and $\boxed{-2}$.", "1, -2"),
             (r"\boxed{(2, 2)} \quad \text{and} \quad \boxed{(6, 2)}", "(2, 2), (6, 2)"),
             (r"\boxed{1} papers and \boxed{2} bins", "1, 2"),
+            (r"\boxed{15\frac{39}{40}} or \boxed{\frac{639}{40}}", r"\frac{639}{40}"),
             (r"\boxed{1} but wait, it is \boxed{2}", "2"),
             (r"\boxed{1}. And \boxed{2}", "2"),
         ] {

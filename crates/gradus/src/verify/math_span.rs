@@ -19,7 +19,7 @@ pub(super) const EXTRACTION: Extraction = Extraction {
         if spans.cut {
             return Some(Cow::Borrowed(""));
         }
-        last_answer(text, &spans.found, joins)
+        last_answer(text, &spans.found, |between| joins(between, &["and", "or"]))
     },
 };
 
@@ -54,19 +54,19 @@ pub(super) fn last_answer<'t>(
     Some(Cow::Owned(pieces.collect::<Vec<_>>().join(", ")))
 }
 
-/// Is what stands between two pieces of an answer only what joins them?
-pub(super) fn joins(between: &str) -> bool {
+/// Is what stands between two pieces of an answer only what joins them: a comma, or
+/// one of these words?
+pub(super) fn joins(between: &str, words: &[&str]) -> bool {
     const LONGEST: usize = 40;
     if between.len() > LONGEST || between.contains("\n\n") {
         return false;
     }
     let plain = between.replace("\\quad", " ").replace("\\text", " ").replace("\\ ", " ");
     let mut joined = between.contains([',', ';']);
-    for word in plain.split(|c: char| c.is_whitespace() || ",;{}&\\$".contains(c)) {
-        match word {
-            "" => {}
-            "and" | "or" => joined = true,
-            _ => return false,
+    for word in plain.split(|c: char| c.is_whitespace() || ",;{}&\\$()".contains(c)) {
+        joined |= words.contains(&word);
+        if !word.is_empty() && !words.contains(&word) {
+            return false;
         }
     }
     joined

@@ -133,7 +133,12 @@ pub fn grade(gold: &str, text: &str, extractions: &[Extraction], mode: &Mode) ->
 /// Grades an answer that was read already; `None` where there is none.
 pub fn grade_answer(gold: &str, answer: Option<&str>, mode: &Mode) -> Grade {
     // The gold is read first, so that a bad one shows even when no model answers.
-    let comparison = (mode.compare)(gold, answer.unwrap_or_default());
+    grade_compared(answer, (mode.compare)(gold, answer.unwrap_or_default()))
+}
+
+/// The grade of an answer that was compared with its gold; where there is none, what
+/// an empty text compared as.
+pub fn grade_compared(answer: Option<&str>, comparison: Comparison) -> Grade {
     let (verdict, reason) = match (comparison, answer) {
         (Comparison::BadGold(reason), _) => (Verdict::BadGold, reason),
         (_, None) => (Verdict::NoAnswer, "no-answer-marked"),
