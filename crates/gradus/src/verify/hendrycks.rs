@@ -29,7 +29,7 @@ pub(super) fn normalise(text: &str) -> String {
     // As the published pattern: up to the brace at the very end.
     let inner = text.strip_prefix("\\text{").and_then(|rest| rest.strip_suffix('}'));
     let text = match inner {
-        Some(inner) if !inner.is_empty() => inner.trim(),
+        Some(inner) if !inner.is_empty() && !inner.contains('\n') => inner.trim(),
         _ => text,
     };
     steps(text).unwrap_or_else(|| text.to_owned())
@@ -56,7 +56,7 @@ fn steps(text: &str) -> Option<String> {
         }
         text.truncate(number.len());
     }
-    text = text.replace("\\%", "").replace(" .", " 0.").replace("{.", "{0.");
+    text = text.replace("\\%", "").replace('%', "").replace(" .", " 0.").replace("{.", "{0.");
     if text.starts_with('.') {
         text.insert(0, '0');
     }
@@ -148,6 +148,7 @@ mod tests {
             (r"\left( 3, \frac{\pi}{2} \right)", r"(3,\frac{\pi}{2})"),
             (r"90^\circ", "90"),
             (r"10\%", "10"),
+            ("10%", "10"),
             (r"\$5", "5"),
             (r"15\text{ cm}^2", "15"),
             ("k = 7", "7"),

@@ -15,6 +15,8 @@
 //! compared as mathematics, as there: more than two unknown letters, `^{`, `^(`,
 //! towers of exponents, and exponents of two digits.
 
+use std::collections::BTreeSet;
+
 use super::{Comparison, Mode, boxed, hendrycks, whole_text};
 
 pub(super) const MODE: Mode = Mode {
@@ -332,38 +334,44 @@ fn compare_element(gold: &str, answer: &str) -> Comparison {
         (Some(gold), Some(answer)) if gold == answer => Comparison::Equal("same-number"),
         (Some(_), Some(_)) => Comparison::Different("other-number"),
         (None, None) if gold == answer => Comparison::Equal("same-text"),
-        (None, None) if may_be_compared(gold) && may_be_compared(answer) => {
-            same_value(gold, answer)
-        }
+        (None, None) if may_be_compared(gold, answer) => same_value(gold, answer),
         (None, None) => Comparison::Different("other-text"),
         _ => Comparison::Different("whole-number-against-other"),
     }
 }
 
-/// A fraction of two whole numbers, a sign and a final period aside.
+/// A fraction of two whole numbers; as published, one character of any kind may
+/// stand behind either.
 fn is_fraction(text: &str) -> bool {
     let text = text.strip_prefix('-').unwrap_or(text);
-    let text = text.strip_suffix('.').unwrap_or(text);
-    let digits = |number: &str| !number.is_empty() && number.chars().all(digit);
-    text.split_once('/').is_some_and(|(numerator, denominator)| {
-        digits(numerator) && digits(denominator) && denominator.contains(|c| c != '0')
-    })
+    let number = |text: &str| {
+        let end = text.find(|c| !digit(c)).unwrap_or(text.len());
+        let (digits, rest) = text.split_at(end);
+        (rest.chars().count() < 2 && !digits.is_empty()).then(|| digits.to_owned())
+    };
+    let Some((numerator, denominator)) = text.split_once('/') else { return false };
+    number(numerator).is_some()
+        && number(denominator).is_some_and(|digits| digits.contains(|c| c != '0'))
 }
 
-/// Is the element one that the published program hands to its algebra?
-fn may_be_compared(text: &str) -> bool {
-    let names = text.replace("sqrt", "").replace("frac", "");
-    let mut letters: Vec<char> = names.chars().filter(|c| c.is_alphabetic()).collect();
-    letters.sort_unstable();
-    letters.dedup();
+/// Are the elements such that the published program hands them to its algebra?
+fn may_be_compared(gold: &str, answer: &str) -> bool {
+    let names = format!("{gold} {answer}").replace("sqrt", "").replace("frac", "");
+    let letters: BTreeSet<char> = names.chars().filter(|c| c.is_alphabetic()).collect();
+    letters.len() <= 2 && [gold, answer].into_iter().all(has_small_exponents)
+}
+
+/// Neither a group, nor two digits, nor another exponent stands in an exponent.
+fn has_small_exponents(text: &str) -> bool {
     let mut exponents = text.split('^').skip(1).peekable();
-    let mut small = true;
     while let Some(piece) = exponents.next() {
         let digits = piece.len() - piece.trim_start_matches(digit).len();
         let tower = digits == 1 && piece.len() == 1 && exponents.peek().is_some();
-        small &= digits < 2 && !tower;
+        if digits > 1 || tower || piece.starts_with(['{', '(']) {
+            return false;
+        }
     }
-    letters.len() <= 2 && !text.contains("^{") && !text.contains("^(") && small
+    true
 }
 
 fn same_value(gold: &str, answer: &str) -> Comparison {
