@@ -52,8 +52,9 @@ fn follows<'t>(before: &str, after: &'t str) -> Option<&'t str> {
     {
         return None;
     }
+    let after = after.strip_prefix('s').unwrap_or(after);
     let mut rest = after.trim_start_matches(MARKUP);
-    if let Some(to) = rest.strip_prefix("to th") {
+    if let Some(to) = strip_word(rest, "to th") {
         // "the answer to the question is"
         const LONGEST: usize = 60;
         let end = to.char_indices().nth(LONGEST).map_or(to.len(), |(at, _)| at);
@@ -62,7 +63,7 @@ fn follows<'t>(before: &str, after: &'t str) -> Option<&'t str> {
     }
     let verb = ["is", "are", "was", "should be", "must be", "will be", "would be"];
     let verb = verb.into_iter().find_map(|verb| {
-        let rest = rest.strip_prefix(verb)?;
+        let rest = strip_word(rest, verb)?;
         // "is" inside "isn't" is none.
         (!rest.starts_with(|c: char| c.is_alphanumeric() || c == '\'' || c == '’')).then_some(rest)
     });
@@ -75,6 +76,12 @@ fn follows<'t>(before: &str, after: &'t str) -> Option<&'t str> {
     (!matches!(denied, Some("not" | "that" | "clear"))).then_some(rest)
 }
 
+/// What follows the word at the start, in any case.
+pub(super) fn strip_word<'t>(text: &'t str, word: &str) -> Option<&'t str> {
+    let head = text.get(..word.len())?;
+    head.eq_ignore_ascii_case(word).then(|| &text[word.len()..])
+}
+
 const MARKUP: [char; 5] = [' ', '*', '_', '`', '\t'];
 
 /// The answer at the start of what follows a cue.
@@ -84,13 +91,33 @@ fn answer(rest: &str) -> &str {
         return display;
     }
     let line = rest.lines().next().unwrap_or_default();
-    let line = trim(sentence(line));
+    let mut line = trim(clause(sentence(line)));
+    for word in ["therefore ", "thus ", "then ", "hence ", "simply ", "just ", "clearly "] {
+        line = strip_word(line, word).map_or(line, trim);
+    }
     // "Final answer: The largest n is 34": the cue announces a sentence that says it.
     let said = line.strip_prefix("The ").and_then(|line| {
         let after = |verb: &str| line.rfind(verb).map(|at| trim(&line[at + verb.len()..]));
         after(" is ").or_else(|| after(" are "))
     });
-    said.filter(|said| !said.is_empty()).unwrap_or(line)
+    bare(said.filter(|said| !said.is_empty()).unwrap_or(line))
+}
+
+/// Without the dollar signs or the like around the whole.
+fn bare(text: &str) -> &str {
+    let within = |open, close| {
+        let inner = text.strip_prefix(open)?.strip_suffix(close)?;
+        let inner = Some(inner).filter(|inner: &&str| !inner.contains(['$', '\n']))?;
+        (!inner.contains(open) && !inner.trim().is_empty()).then(|| inner.trim())
+    };
+    within("$$", "$$").or_else(|| within("$", "$")).or_else(|| within("\\(", "\\)")).unwrap_or(text)
+}
+
+/// Without the clause that gives a reason or goes on.
+fn clause(sentence: &str) -> &str {
+    let marks = [" because ", ", because ", ", since ", ", which ", ", so ", ", as "];
+    let end = marks.into_iter().filter_map(|mark| sentence.find(mark)).min();
+    end.map_or(sentence, |end| &sentence[..end])
 }
 
 /// Up to the period that ends the first sentence: one before space and outside of math.
@@ -141,7 +168,14 @@ mod tests {
             ("The answer is 42.", "42"),
             ("So the final answer is 3.5. I hope it is correct.", "3.5"),
             ("Therefore, answer is 189.\n\nAnother thought", "189"),
-            ("**Answer:** $\\frac{1}{2}$", "$\\frac{1}{2}$"),
+            ("**Answer:** $\\frac{1}{2}$", "\\frac{1}{2}"),
+            ("The answer is \\( x = 2 \\).", "x = 2"),
+            ("The answer is $1$ and $2$.", "$1$ and $2$"),
+            ("The answer is $5.", "$5"),
+            ("The answers are 3 and 4.", "3 and 4"),
+            ("THE ANSWER IS 5", "5"),
+            ("The answer is therefore 5, since 6 is too much.", "5"),
+            ("The answer is 5 because it is.", "5"),
             ("**Final Answer**: **42**", "42"),
             ("Answer: Paris", "Paris"),
             ("ANSWER = `x + 1`.", "x + 1"),

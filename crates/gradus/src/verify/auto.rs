@@ -12,7 +12,10 @@ pub(super) const EXTRACTION: Extraction = Extraction {
     extract: |text| {
         let said = || {
             let said = answer_cue::last(text)?;
-            (math_span::EXTRACTION.extract)(said).or(Some(Cow::Borrowed(said)))
+            // "$5$ for all $x > 3$" begins with the answer, "all $x$ with $x > 3$" ends in it.
+            math_span::leading_answer(said)
+                .or_else(|| (math_span::EXTRACTION.extract)(said))
+                .or(Some(Cow::Borrowed(said)))
         };
         (boxed::EXTRACTION.extract)(text)
             .or_else(said)
@@ -32,6 +35,9 @@ mod tests {
             (r"$x = 1$, the answer is 2, \boxed{3}", "3"),
             ("Since $x = 1$, the answer is $2$.", "2"),
             ("So $x = 1$ and $y = \\frac{1}{2}$.", "x = 1, y = \\frac{1}{2}"),
+            ("The answer is $5$ for all $x > 3$.", "5"),
+            ("The answer is $1$ and $2$ for $x > 3$.", "1, 2"),
+            ("The answer is any $x$ with $x > 3$.", "x > 3"),
             ("28 percent", "28 percent"),
             (r"The answer is 2, no: \boxed{", ""),
             ("$x = 1$, so the answer is", ""),

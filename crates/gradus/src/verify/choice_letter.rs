@@ -46,7 +46,7 @@ fn is_letter(byte: u8) -> bool {
 fn leading(text: &str) -> Option<&str> {
     let mut text = text.trim_start_matches(|c: char| c.is_whitespace() || "*_`$".contains(c));
     for word in ["option", "choice", "\\text{", "\\textbf{", "\\mathrm{", "\\mathbf{"] {
-        if let Some(rest) = strip_word(text, word) {
+        if let Some(rest) = answer_cue::strip_word(text, word) {
             text = rest.trim_start_matches(|c: char| c.is_whitespace() || "*_`$".contains(c));
         }
     }
@@ -72,11 +72,6 @@ fn leading(text: &str) -> Option<&str> {
 fn because(after: &str) -> bool {
     let word = after.split_whitespace().next().unwrap_or_default();
     matches!(word, "because" | "since" | "as" | "is")
-}
-
-fn strip_word<'t>(text: &'t str, word: &str) -> Option<&'t str> {
-    let head = text.get(..word.len())?;
-    head.eq_ignore_ascii_case(word).then(|| &text[word.len()..])
 }
 
 /// The letter after the last "option" or "choice".

@@ -19,9 +19,25 @@ pub(super) const EXTRACTION: Extraction = Extraction {
         if spans.cut {
             return Some(Cow::Borrowed(""));
         }
-        last_answer(text, &spans.found, |between| joins(between, &["and", "or"]))
+        last_answer(text, &spans.found, |between| joins(between, JOINING))
     },
 };
+
+/// The first span where the text begins with one, together with those after it that
+/// are joined to it.
+pub(super) fn leading_answer(text: &str) -> Option<Cow<'_, str>> {
+    let spans = Spans::of(text).found;
+    if spans.first()?.all.start > 0 {
+        return None;
+    }
+    let between = |at: usize| &text[spans[at - 1].all.end..spans[at].all.start];
+    let mut run = 1..spans.len();
+    let end = run.find(|&at| !joins(between(at), JOINING)).unwrap_or(spans.len());
+    last_answer(text, &spans[..end], |between| joins(between, JOINING))
+}
+
+/// Words that join two pieces of an answer.
+const JOINING: &[&str] = &["and", "or"];
 
 /// A piece of a text that is set off by marks.
 pub(super) struct Span {
