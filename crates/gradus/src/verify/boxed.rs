@@ -19,7 +19,12 @@ pub(super) const EXTRACTION: Extraction = Extraction {
         if cut {
             return Some(Cow::Borrowed(""));
         }
-        math_span::last_answer(text, &boxes, one_answer)
+        let answer = math_span::last_answer(text, &boxes, one_answer)?;
+        let before = &text[..boxes.last()?.all.start];
+        let backslashes = before.len() - before.trim_end_matches('\\').len();
+        // Of an even number each two are a line break of TeX.
+        let escaped_twice = backslashes % 2 == 1;
+        Some(if escaped_twice { answer.replace("\\\\", "\\").into() } else { answer })
     },
 };
 
@@ -114,7 +119,8 @@ mod tests {
             (r"} \boxed{a}}", "a"),
             (r"{ \boxed{a}", "a"),
             (r"\boxed{a \\}", r"a \\"),
-            (r"so \\boxed{840}.\n\nBut", "840"),
+            (r"so \\boxed{\\frac{1}{2}}.\n\nBut", r"\frac{1}{2}"),
+            (r"1 \\\boxed{\frac{1}{2} \\ 3}", r"\frac{1}{2} \\ 3"),
         ] {
             assert_eq!(read(text).as_deref(), Some(answer), "{text}");
         }

@@ -264,6 +264,8 @@ mod tests {
                     Cow::Borrowed(answer) => prop_assert!(text.contains(answer)),
                     // Joined pieces and undone escapes: every piece is in the text.
                     Cow::Owned(answer) if extraction.name != "json-field" => {
+                        let text = text.replace('\\', "");
+                        let answer = answer.replace('\\', "");
                         prop_assert!(answer.split(", ").all(|piece| text.contains(piece)));
                     }
                     Cow::Owned(_) => {}
