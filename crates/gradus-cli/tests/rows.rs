@@ -19,6 +19,7 @@ fn rows_are_validated_as_what_they_are() {
     );
     assert!(check("{\"problem\": \"q\", \"answer\": \"a\", \"correct\": true}").contains("sample"));
 
+    assert!(check("{\"gold\": \"1\", \"pred\": null}").contains("each a pair of gold and pred"));
     let error =
         folder.gradus_with("validate -", &format!("{problem}{{\"problem\": 1, \"text\": \"\"}}"));
     assert!(error.failed(3).contains("-:2: found a sample, expected a problem as before"));

@@ -178,6 +178,16 @@ fn completions_are_graded_by_the_id_of_their_problem_and_keep_their_old_verdicts
     let people = folder.gradus(args).done();
     assert!(people.contains("Rows whose verdict changed: 1 of 2.\nline 1: correct"), "{people}");
 
+    // The answer that a row states is what is graded, unless its text is to be read again.
+    let both = r#"{"problem": "a", "text": "A: 18", "answer": "17", "correct": true}"#;
+    let graded = |extract: &str| {
+        let args =
+            format!("verify samples - --problems problems.jsonl --json --mode gsm8k {extract}");
+        rows(&folder.gradus_with(&args, both).done()).remove(0)
+    };
+    assert_eq!((&graded("")["answer"], &graded("")["correct"]), (&json!("17"), &json!(false)));
+    assert_eq!(graded("--extract a-line")["answer"], "18");
+
     // Graded again, all verdicts are kept.
     folder.write("graded.jsonl", &said);
     let again = folder.gradus(&args.replace("old", "graded")).done();

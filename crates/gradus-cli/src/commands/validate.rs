@@ -7,6 +7,7 @@ use gradus::search::{Level, SearchRow};
 use gradus_train::{PromptCompletion, StepwiseRow};
 use serde::Serialize;
 
+use super::verify::PairRow;
 use crate::config::ConfigArgs;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
@@ -18,8 +19,8 @@ use crate::recipes;
 /// Of a recipe, all keys, types and values are checked, and every row of the files that it
 /// names; --set, --limit and --seed change it as they do in `gradus run`. Of rows, each
 /// line is read as what its fields say: a problem (`question`), a labelled completion
-/// (`prompt` with `labels`, `correct` or `completions`), a prompt with its completion, or
-/// else a sample as `gradus search` reads it.
+/// (`prompt` with `labels`, `correct` or `completions`), a prompt with its completion, a
+/// pair to grade (`pred`), or else a sample as `gradus search` reads it.
 ///
 /// Examples:
 ///   gradus validate my-recipe.toml
@@ -87,6 +88,7 @@ enum AnyRow {
     Problem(Problem),
     Demonstration,
     Labelled(StepwiseRow),
+    Pair,
     Sample(SearchRow),
 }
 
@@ -97,6 +99,9 @@ impl Row for AnyRow {
         let has = |name: &str| fields.names().any(|field| field == name);
         if has("question") {
             return Ok(Self::Problem(Problem::from_fields(fields)?));
+        }
+        if has("pred") {
+            return PairRow::from_fields(fields).map(|_| Self::Pair);
         }
         if !has("prompt") {
             return Ok(Self::Sample(SearchRow::from_fields(fields)?));
@@ -129,6 +134,7 @@ fn rows(file: &str) -> Result<Output, Failure> {
                 (Problem::NOUN, Some(problem.id), problem.level.map(Level::from))
             }
             AnyRow::Demonstration => (PromptCompletion::NOUN, None, None),
+            AnyRow::Pair => (PairRow::NOUN, None, None),
             AnyRow::Labelled(row) => (StepwiseRow::NOUN, Some(row.problem), None),
             AnyRow::Sample(row) => (SearchRow::NOUN, Some(row.problem), row.level),
         };

@@ -2,7 +2,9 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
-use gradus::data::{self, FieldError, Fields, Grade, Problem, Row, RowError, Rows, Verdict};
+use gradus::data::{
+    self, FieldError, Fields, Grade, Metadata, Problem, Row, RowError, Rows, Verdict,
+};
 use gradus::report::{Column, Number, Table};
 use gradus::verify::{self, Extraction, Mode};
 use rayon::prelude::*;
@@ -62,8 +64,8 @@ struct Pairs {
 
 /// Grade completions by the id of their problem: {"problem", "text"}
 ///
-/// The gold is the `answer` of the problem with that `id`. A row without `text` is graded by
-/// the `answer` that it states. With --json a row comes out for each that goes in, in the
+/// The gold is the `answer` of the problem with that `id`. A row that states its `answer`, as
+/// rows of a run do, is graded by that; with --extract its `text` is read again. With --json a row comes out for each that goes in, in the
 /// same order: its own columns, then `answer`, `correct`, `verdict` and `reason`, as
 /// `gradus search` reads them. Rows that were graded before keep their old values as
 /// answer_before, verdict_before and so on, also inside `metadata`; people are shown the
@@ -121,16 +123,16 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<Output, Failure> {
             let golds = golds(&args.problems)?;
             let rows = data::read::<SampleRow>(&args.rows)?;
             let names = Names { answer: "answer", correct: Some("correct") };
-            let prepare = |row: SampleRow| row.with_gold(&golds, &args.problems);
+            let reread = !args.grading.extract.is_empty();
+            let prepare = |row: SampleRow| row.with_gold(&golds, &args.problems, reread);
             let tally = grade(rows, &args.rows, prepare, &grader, names, global.format())?;
             Ok(tally.output(&args.grading, "Rows whose verdict changed"))
         }
     }
 }
 
-/// The golds by problem; none where a problem has no answer.
-fn golds(file: &Path) -> Result<HashMap<String, Option<String>>, Failure> {
-    let mut golds = HashMap::new();
+fn golds(file: &Path) -> Result<Golds, Failure> {
+    let mut golds = Golds::new();
     let mut problems = data::read::<Problem>(file)?;
     while let Some(problem) = problems.next() {
         let problem = problem?;
@@ -239,7 +241,7 @@ fn columns(fields: &mut Fields, names: &[&str]) -> (Vec<(String, Value)>, Fields
 }
 
 /// A gold with an answer or a text.
-struct PairRow(GradeRow);
+pub(super) struct PairRow(GradeRow);
 
 impl Row for PairRow {
     const NOUN: &str = "pair of gold and pred";
@@ -274,52 +276,67 @@ fn expected(value: &Value) -> Result<Expected, FieldError> {
     })
 }
 
-/// A completion, perhaps with a verdict of before.
+/// A completion, perhaps graded before.
 struct SampleRow {
+    columns: Vec<(String, Value)>,
     problem: String,
-    row: GradeRow,
+    text: Option<String>,
+    /// The answer, `Some(None)` where the row says that there is none.
+    answer: Option<Option<String>>,
+    before: Option<Expected>,
 }
 
 impl Row for SampleRow {
     const NOUN: &str = "completion";
 
     fn from_fields(fields: &mut Fields) -> Result<Self, FieldError> {
-        let names = ["problem", "text", "answer", "verdict", "metadata"];
+        let names = ["problem", "text", "answer", "verdict", "correct", "metadata"];
         let (columns, mut fields) = columns(fields, &names);
         let problem = fields.text("problem")?;
+        let text = fields.optional_string("text")?;
         let stated = fields.names().any(|name| name == "answer");
-        let given = match fields.optional_string("text")? {
-            Some(text) => Given::Text(text),
-            None if stated => Given::Answer(fields.optional_text("answer")?),
-            None => {
-                let found = "neither `text` nor `answer`";
-                return Err(FieldError::new("text", found, "one of them"));
-            }
+        let answer = fields.optional_text("answer")?;
+        if text.is_none() && !stated {
+            let found = "neither `text` nor `answer`";
+            return Err(FieldError::new("text", found, "one of them"));
+        }
+        let mut inside = match fields.take("metadata") {
+            Some(Value::Object(metadata)) => Fields::from(metadata),
+            _ => Fields::from(Metadata::new()),
         };
-        let before = match (fields.take("verdict"), fields.take("metadata")) {
-            (None, Some(Value::Object(mut metadata))) => metadata.remove("verdict"),
-            (verdict, _) => verdict,
-        };
-        let expected = before.as_ref().and_then(Value::as_str).and_then(Verdict::from_name);
-        let expected = expected.map(Expected::Verdict);
-        Ok(Self { problem, row: GradeRow { columns, gold: None, given, expected } })
+        let verdict = fields.take("verdict").or_else(|| inside.take("verdict"));
+        let correct = fields.take("correct").or_else(|| inside.take("correct"));
+        // Another program's column of that name may hold anything.
+        let before = verdict.or(correct).and_then(|value| expected(&value).ok());
+        Ok(Self { columns, problem, text, answer: stated.then_some(answer), before })
     }
 }
 
 impl SampleRow {
+    /// The row with the gold of its problem, to be graded by its text where that is to be
+    /// read again, or where it is all that there is.
     fn with_gold(
-        mut self,
-        golds: &HashMap<String, Option<String>>,
+        self,
+        golds: &Golds,
         problems: &Path,
+        reread: bool,
     ) -> Result<GradeRow, FieldError> {
         let Some(gold) = golds.get(&self.problem) else {
             let expected = format!("the id of a problem in {}", problems.display());
             return Err(FieldError::new("problem", format!("{:?}", self.problem), expected));
         };
-        self.row.gold.clone_from(gold);
-        Ok(self.row)
+        let given = match (self.text, self.answer) {
+            (Some(text), None) => Given::Text(text),
+            (Some(text), Some(_)) if reread => Given::Text(text),
+            (_, answer) => Given::Answer(answer.flatten()),
+        };
+        let (columns, gold) = (self.columns, gold.clone());
+        Ok(GradeRow { columns, gold, given, expected: self.before })
     }
 }
+
+/// Golds by the id of their problem; none where it has no answer.
+type Golds = HashMap<String, Option<String>>;
 
 /// What the columns of a grade are called.
 #[derive(Clone, Copy)]
