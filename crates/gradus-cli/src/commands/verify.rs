@@ -281,8 +281,9 @@ struct SampleRow {
     columns: Vec<(String, Value)>,
     problem: String,
     text: Option<String>,
-    /// The answer, `Some(None)` where the row says that there is none.
-    answer: Option<Option<String>>,
+    /// The row says what the answer is, or that there is none.
+    stated: bool,
+    answer: Option<String>,
     before: Option<Expected>,
 }
 
@@ -308,7 +309,7 @@ impl Row for SampleRow {
         let correct = fields.take("correct").or_else(|| inside.take("correct"));
         // Another program's column of that name may hold anything.
         let before = verdict.or(correct).and_then(|value| expected(&value).ok());
-        Ok(Self { columns, problem, text, answer: stated.then_some(answer), before })
+        Ok(Self { columns, problem, text, stated, answer, before })
     }
 }
 
@@ -325,10 +326,9 @@ impl SampleRow {
             let expected = format!("the id of a problem in {}", problems.display());
             return Err(FieldError::new("problem", format!("{:?}", self.problem), expected));
         };
-        let given = match (self.text, self.answer) {
-            (Some(text), None) => Given::Text(text),
-            (Some(text), Some(_)) if reread => Given::Text(text),
-            (_, answer) => Given::Answer(answer.flatten()),
+        let given = match self.text {
+            Some(text) if reread || !self.stated => Given::Text(text),
+            _ => Given::Answer(self.answer),
         };
         let (columns, gold) = (self.columns, gold.clone());
         Ok(GradeRow { columns, gold, given, expected: self.before })
