@@ -9,6 +9,7 @@ mod config;
 mod exit_code;
 mod failure;
 mod finished;
+mod grading;
 mod outcomes;
 mod output;
 mod progress;
