@@ -158,7 +158,7 @@ fn bad_rows_and_bad_names_are_told_apart() {
     folder.write("rows.jsonl", ROWS);
     let usage = |args: &str| folder.gradus(&format!("search rows.jsonl {args}")).failed(2);
     assert!(usage("--methods best_of_n").contains("known are"));
-    assert!(usage("--mode strict").contains("--mode strict: no such name, expected hendrycks or"));
+    assert!(usage("--mode strict").contains("--mode strict: no such name, expected math or"));
     assert!(usage("--n 8").contains("4 samples, expected at least n = 8"));
     assert!(folder.gradus("search absent.jsonl").failed(3).contains("absent.jsonl"));
     let cut = &ROWS[..ROWS.find("\"answer\": \"3\"").unwrap()];

@@ -1,8 +1,10 @@
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use gradus::data::{self, FieldError, Fields, Grade, Metadata, Problem, Row, Verdict};
+use gradus::verify::math::{self, MathOptions};
 use gradus::verify::{self, Extraction, Mode};
 use serde_json::Value;
 
@@ -84,7 +86,7 @@ struct Samples {
 #[derive(Debug, clap::Args)]
 struct Grading {
     /// How answers are compared with the gold.
-    #[arg(long, default_value = "hendrycks", value_name = "NAME")]
+    #[arg(long, default_value = "math", value_name = "NAME")]
     mode: String,
     /// How the answer is read, in the order in which it is tried; by default as the mode does.
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
@@ -92,6 +94,21 @@ struct Grading {
     /// The same for the gold, which is the whole text where nothing is found.
     #[arg(long, value_delimiter = ',', value_name = "NAMES")]
     extract_gold: Vec<String>,
+    /// How near a decimal has to come to an exact gold: within 10^-DIGITS of it (mode math; 6).
+    #[arg(long, value_name = "DIGITS", value_parser = clap::value_parser!(u32).range(1..=300))]
+    relative_digits: Option<u32>,
+    /// Where either side is a decimal, compare both rounded to so many places (mode math).
+    #[arg(long, value_name = "PLACES", value_parser = clap::value_parser!(u32).range(0..=300))]
+    round_to: Option<u32>,
+    /// Whether variables have to have the names of the gold (mode math; true).
+    #[arg(long, value_name = "BOOL")]
+    strict_names: Option<bool>,
+    /// Whether a relation meets the set of its solutions both ways (mode math; true).
+    #[arg(long, value_name = "BOOL")]
+    relations_as_sets: Option<bool>,
+    /// Units of work before a comparison is undecided (mode math).
+    #[arg(long, value_name = "UNITS")]
+    budget: Option<u64>,
     /// End with code 1 where a smaller share of all rows is correct.
     #[arg(long, value_name = "SHARE", value_parser = share)]
     fail_under: Option<f64>,
@@ -148,6 +165,8 @@ struct Grader {
     mode: &'static Mode,
     extract: Vec<Extraction>,
     extract_gold: Vec<Extraction>,
+    /// Of the mode math.
+    math: Option<MathOptions>,
 }
 
 impl Grader {
@@ -169,6 +188,7 @@ impl Grader {
             mode,
             extract: extractions("--extract", &args.extract)?,
             extract_gold: extractions("--extract-gold", &args.extract_gold)?,
+            math: math_options(args)?,
         })
     }
 
@@ -178,10 +198,45 @@ impl Grader {
             return Grade { verdict: Verdict::BadGold, answer: None, reason };
         };
         let gold = verify::extract_gold(gold, &self.extract_gold);
-        match &row.given {
-            Given::Text(text) => verify::grade(&gold, text, &self.extract, self.mode),
-            Given::Answer(answer) => verify::grade_answer(&gold, answer.as_deref(), self.mode),
+        let answer = match &row.given {
+            Given::Text(text) => verify::extract(text, &self.extract),
+            Given::Answer(answer) => answer.as_deref().map(Cow::Borrowed),
+        };
+        let compared = answer.as_deref().unwrap_or_default();
+        let comparison = match &self.math {
+            Some(options) => math::compare(&gold, compared, options),
+            None => (self.mode.compare)(&gold, compared),
+        };
+        verify::grade_compared(answer.as_deref(), comparison)
+    }
+}
+
+/// The options of the mode math; none in another mode, which has none.
+fn math_options(args: &Grading) -> Result<Option<MathOptions>, Failure> {
+    let Grading { relative_digits, round_to, strict_names, relations_as_sets, budget, .. } = args;
+    if args.mode == "math" {
+        let default = MathOptions::default();
+        return Ok(Some(MathOptions {
+            relative_digits: relative_digits.unwrap_or(default.relative_digits),
+            round_to: round_to.or(default.round_to),
+            strict_names: strict_names.unwrap_or(default.strict_names),
+            relation_as_set: relations_as_sets.unwrap_or(default.relation_as_set),
+            budget: budget.unwrap_or(default.budget),
+        }));
+    }
+    let given = [
+        ("--relative-digits", relative_digits.is_some()),
+        ("--round-to", round_to.is_some()),
+        ("--strict-names", strict_names.is_some()),
+        ("--relations-as-sets", relations_as_sets.is_some()),
+        ("--budget", budget.is_some()),
+    ];
+    match given.into_iter().find(|(_, given)| *given) {
+        Some((flag, _)) => {
+            let mode = &args.mode;
+            Err(Failure::usage(format!("{flag} is an option of --mode math, not of {mode}")))
         }
+        None => Ok(None),
     }
 }
 

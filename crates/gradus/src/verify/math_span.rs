@@ -179,13 +179,10 @@ impl<'t> Spans<'t> {
         let dollar = open == "$";
         let end = if dollar || inner >= self.unclosed { closing(line, close) } else { None };
         let Some(end) = end else {
-            // A dollar before a digit or a space is currency, not mathematics that was cut.
-            let currency = |c: char| c.is_ascii_digit() || c.is_whitespace();
             if !dollar {
                 self.unclosed = self.line_end;
             }
-            self.cut |= self.line_end == self.text.len()
-                && !(dollar && (line.is_empty() || line.starts_with(currency)));
+            self.cut |= !dollar || self.opens_what_is_cut(at, line);
             return open.len();
         };
         let piece = &line[..end];
@@ -198,6 +195,16 @@ impl<'t> Spans<'t> {
         }
         self.push(at, inner..inner + end, close.len());
         open.len() + end + close.len()
+    }
+
+    /// Does a dollar that its line does not close begin mathematics? One after or before
+    /// a digit or before a space is currency, one that ends its line is not.
+    fn opens_what_is_cut(&self, at: usize, line: &str) -> bool {
+        if line.trim().is_empty() {
+            return !self.text[..at].trim_end_matches(' ').ends_with(|c: char| c.is_ascii_digit());
+        }
+        let currency = |c: char| c.is_ascii_digit() || c.is_whitespace();
+        self.line_end == self.text.len() && !line.starts_with(currency)
     }
 
     fn push(&mut self, start: usize, inner: Range<usize>, close: usize) {
@@ -272,8 +279,10 @@ mod tests {
 
     #[test]
     fn inline_mathematics_ends_on_its_line() {
-        assert_eq!(read("Answer $ \n 9 \n $"), None);
-        assert_eq!(read("Answer \\( \n 9 \n \\)"), None);
+        for text in ["Answer $ \n 9 \n $", "Answer \\( \n 9 \n \\)"] {
+            assert_eq!(read(text).as_deref(), Some(""), "{text}");
+        }
+        assert_eq!(read("It costs 5 $\nand 7 more."), None);
     }
 
     #[test]

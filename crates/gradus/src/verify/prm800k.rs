@@ -9,14 +9,16 @@
 //! reduced is wrong; if just one is a whole number they differ; what is left is
 //! compared as mathematics.
 //!
-//! Departures: that last step is sympy there and stands on its own decimal
-//! comparison here until it can be mathematics; an index of a root is kept (the
-//! published program drops it and so takes a cube root for a sixth root). Never
-//! compared as mathematics, as there: more than two unknown letters, `^{`, `^(`,
-//! towers of exponents, and exponents of two digits.
+//! Departures: that last step is sympy there and the mode [`math`] here, with
+//! decimals compared to 12 places; elements that are the same text are equal; an
+//! index of a root is kept (the published program drops it and so takes a cube
+//! root for a sixth root), and so is the name of a command that it does not know.
+//! Never compared as mathematics, as there: more than two unknown letters, `^{`,
+//! `^(`, towers of exponents, and exponents of two digits.
 
 use std::collections::BTreeSet;
 
+use super::math::{self, MathOptions};
 use super::{Comparison, Mode, boxed, hendrycks, whole_text};
 
 pub(super) const MODE: Mode = Mode {
@@ -358,7 +360,10 @@ fn is_fraction(text: &str) -> bool {
 fn may_be_compared(gold: &str, answer: &str) -> bool {
     let names = format!("{gold} {answer}").replace("sqrt", "").replace("frac", "");
     let letters: BTreeSet<char> = names.chars().filter(|c| c.is_alphabetic()).collect();
-    letters.len() <= 2 && [gold, answer].into_iter().all(has_small_exponents)
+    // An equation or a list is an error there.
+    let readable =
+        |text: &str| has_small_exponents(text) && !text.contains(['=', '<', '>', ',', ':']);
+    letters.len() <= 2 && [gold, answer].into_iter().all(readable)
 }
 
 /// Neither a group, nor two digits, nor another exponent stands in an exponent.
@@ -374,9 +379,13 @@ fn has_small_exponents(text: &str) -> bool {
     true
 }
 
+/// The step that is sympy in the published program.
 fn same_value(gold: &str, answer: &str) -> Comparison {
-    let _ = (gold, answer);
-    Comparison::Different("other-text")
+    // It takes no decimal for the exact value that it is near to.
+    const PLACES: u32 = 12;
+    let options =
+        MathOptions { round_to: Some(PLACES), relation_as_set: false, ..MathOptions::default() };
+    math::compare(gold, answer, &options)
 }
 
 #[cfg(test)]

@@ -71,14 +71,10 @@ impl Comparer<'_> {
                 let (gold, answer) = (self.distinct(gold)?, self.distinct(answer)?);
                 self.in_any_order(&gold, &answer, "same-set")
             }
-            (
-                Expr::List(gold),
-                Expr::Tuple(answer) | Expr::Bracketed(answer),
-            )
-            | (
-                Expr::Tuple(gold) | Expr::Bracketed(gold),
-                Expr::List(answer),
-            ) => renamed_rule(self.in_order(gold, answer)?, "list-as-tuple"),
+            (Expr::List(gold), Expr::Tuple(answer) | Expr::Bracketed(answer))
+            | (Expr::Tuple(gold) | Expr::Bracketed(gold), Expr::List(answer)) => {
+                renamed_rule(self.in_order(gold, answer)?, "list-as-tuple")
+            }
             (
                 Expr::Tuple(gold) | Expr::Bracketed(gold),
                 Expr::Tuple(answer) | Expr::Bracketed(answer),
@@ -336,8 +332,8 @@ impl Comparer<'_> {
             let scale = |value: Expr, size: &Rational| {
                 Expr::Product(vec![value, Expr::Number(size.clone())])
             };
-            let outcome = self
-                .values(&scale(gold, &gold_unit.size), &scale(answer, &answer_unit.size))?;
+            let outcome =
+                self.values(&scale(gold, &gold_unit.size), &scale(answer, &answer_unit.size))?;
             return renamed_rule(outcome, "same-in-other-unit");
         }
         let outcome = self.values(&gold, &answer)?;
@@ -373,7 +369,8 @@ impl Comparer<'_> {
         }
         // `x \in S` is S.
         if let Expr::Chain(sides, relations) = gold
-            && let ([Relation::In], [Expr::Symbol(_), set]) = (relations.as_slice(), sides.as_slice())
+            && let ([Relation::In], [Expr::Symbol(_), set]) =
+                (relations.as_slice(), sides.as_slice())
         {
             match answer {
                 Expr::Chain(other_sides, other) if other.as_slice() == [Relation::In] => {
@@ -385,7 +382,8 @@ impl Comparer<'_> {
         }
         if let Expr::Chain(sides, relations) = answer
             && !matches!(gold, Expr::Chain(..))
-            && let ([Relation::In], [Expr::Symbol(_), set]) = (relations.as_slice(), sides.as_slice())
+            && let ([Relation::In], [Expr::Symbol(_), set]) =
+                (relations.as_slice(), sides.as_slice())
         {
             return self.values(gold, set);
         }
@@ -404,13 +402,11 @@ impl Comparer<'_> {
                 return renamed_rule(self.pieces_equal(&gold, &answer)?, "relation-as-set");
             }
         }
-        Ok(Outcome::Different(
-            if matches!((gold, answer), (Expr::Chain(..), Expr::Chain(..))) {
-                "other-relation"
-            } else {
-                "other-kind"
-            },
-        ))
+        Ok(Outcome::Different(if matches!((gold, answer), (Expr::Chain(..), Expr::Chain(..))) {
+            "other-relation"
+        } else {
+            "other-kind"
+        }))
     }
 
     fn solution_set(&mut self, expr: &Expr) -> Result<Option<Vec<super::set::Piece>>, Spent> {
@@ -419,7 +415,10 @@ impl Comparer<'_> {
                 let Some(pieces) = self.solutions(sides, relations)? else { return Ok(None) };
                 pieces
             }
-            Expr::Tuple(_) | Expr::Interval(..) | Expr::Combined(..) | Expr::Set(_)
+            Expr::Tuple(_)
+            | Expr::Interval(..)
+            | Expr::Combined(..)
+            | Expr::Set(_)
             | Expr::Constant(_) => return self.pieces(expr),
             _ => return Ok(None),
         };
@@ -547,7 +546,10 @@ fn named(expr: &Expr) -> Option<Named<'_>> {
     let Expr::Chain(sides, relations) = expr else {
         return Some(Named { name: None, value: expr, approximation: None, chained: false });
     };
-    if !relations.iter().all(|relation| matches!(relation, Relation::Equal | Relation::Approximately)) {
+    if !relations
+        .iter()
+        .all(|relation| matches!(relation, Relation::Equal | Relation::Approximately))
+    {
         return None;
     }
     let mut sides: Vec<&Expr> = sides.iter().collect();

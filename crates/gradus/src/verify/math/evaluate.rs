@@ -98,10 +98,9 @@ impl Evaluation<'_, '_> {
                 self.budget.spend(self.function_cost())?;
                 real(self.field.exp(&Real::integer(1))?)
             }
-            Expr::Constant(Constant::I) => Ok(Value::Complex(Complex {
-                real: Real::zero(),
-                imaginary: Real::integer(1),
-            })),
+            Expr::Constant(Constant::I) => {
+                Ok(Value::Complex(Complex { real: Real::zero(), imaginary: Real::integer(1) }))
+            }
             Expr::Constant(Constant::Infinity) => Ok(Value::Infinite(false)),
             Expr::Negative(inner) => {
                 let inner = self.value(inner)?;
@@ -230,14 +229,10 @@ impl Evaluation<'_, '_> {
             return Complex::from_real(field.times(&a.real, &b.real));
         }
         Complex {
-            real: field.minus(
-                &field.times(&a.real, &b.real),
-                &field.times(&a.imaginary, &b.imaginary),
-            ),
-            imaginary: field.plus(
-                &field.times(&a.real, &b.imaginary),
-                &field.times(&a.imaginary, &b.real),
-            ),
+            real: field
+                .minus(&field.times(&a.real, &b.real), &field.times(&a.imaginary, &b.imaginary)),
+            imaginary: field
+                .plus(&field.times(&a.real, &b.imaginary), &field.times(&a.imaginary, &b.real)),
         }
     }
 
@@ -263,17 +258,12 @@ impl Evaluation<'_, '_> {
     fn quotient(&self, a: &Complex, b: &Complex) -> Result<Complex, NoValue> {
         let field = self.field;
         if b.is_real() {
-            let imaginary = if a.is_real() {
-                Real::zero()
-            } else {
-                field.over(&a.imaginary, &b.real)?
-            };
+            let imaginary =
+                if a.is_real() { Real::zero() } else { field.over(&a.imaginary, &b.real)? };
             return Ok(Complex { real: field.over(&a.real, &b.real)?, imaginary });
         }
-        let norm = field.plus(
-            &field.times(&b.real, &b.real),
-            &field.times(&b.imaginary, &b.imaginary),
-        );
+        let norm =
+            field.plus(&field.times(&b.real, &b.real), &field.times(&b.imaginary, &b.imaginary));
         let conjugate = Complex { real: b.real.clone(), imaginary: b.imaginary.negated() };
         let top = self.product(a, &conjugate);
         Ok(Complex {
@@ -361,10 +351,14 @@ impl Evaluation<'_, '_> {
                     Err(NoReal::Huge) => {
                         let odd = exponent.bit(0);
                         match base.real.sign() {
-                            Some(Ordering::Greater) if base.real.magnitude() > 1 && !exponent.is_negative() => {
+                            Some(Ordering::Greater)
+                                if base.real.magnitude() > 1 && !exponent.is_negative() =>
+                            {
                                 Ok(Value::Huge(false))
                             }
-                            Some(Ordering::Less) if base.real.magnitude() > 1 && !exponent.is_negative() => {
+                            Some(Ordering::Less)
+                                if base.real.magnitude() > 1 && !exponent.is_negative() =>
+                            {
                                 Ok(Value::Huge(odd))
                             }
                             _ => Err(NoValue::Unknown),
@@ -446,10 +440,8 @@ impl Evaluation<'_, '_> {
 
     fn complex_ln(&self, x: &Complex) -> Result<Complex, NoValue> {
         let field = self.field;
-        let norm = field.plus(
-            &field.times(&x.real, &x.real),
-            &field.times(&x.imaginary, &x.imaginary),
-        );
+        let norm =
+            field.plus(&field.times(&x.real, &x.real), &field.times(&x.imaginary, &x.imaginary));
         let real = field.times(&field.ln(&norm)?, &field.rational(&half()));
         // The argument: from the half plane in which the tangent is safe.
         let pi = field.pi();
@@ -478,7 +470,12 @@ impl Evaluation<'_, '_> {
         let outside = self.angle;
         self.angle |= matches!(
             function,
-            Function::Sin | Function::Cos | Function::Tan | Function::Cot | Function::Sec | Function::Csc
+            Function::Sin
+                | Function::Cos
+                | Function::Tan
+                | Function::Cot
+                | Function::Sec
+                | Function::Csc
         );
         let argument = self.value(first);
         self.angle = outside;
@@ -531,7 +528,11 @@ impl Evaluation<'_, '_> {
                 let inside = field.minus(&one, &field.times(x, x));
                 let half_pi = field.times(&field.pi(), &field.rational(&half()));
                 let arcsin = if inside.is_exact_zero() {
-                    if x.sign() == Some(Ordering::Less) { half_pi.negated() } else { half_pi.clone() }
+                    if x.sign() == Some(Ordering::Less) {
+                        half_pi.negated()
+                    } else {
+                        half_pi.clone()
+                    }
                 } else {
                     field.arctan(&field.over(x, &field.root(&inside, 2)?)?)?
                 };
@@ -587,11 +588,8 @@ impl Evaluation<'_, '_> {
                         return Err(NoValue::Unknown);
                     };
                     let gap = field.minus(&other.real, &best).sign().ok_or(NoValue::Imprecise)?;
-                    let better = if function == Function::Max {
-                        Ordering::Greater
-                    } else {
-                        Ordering::Less
-                    };
+                    let better =
+                        if function == Function::Max { Ordering::Greater } else { Ordering::Less };
                     if gap == better {
                         best = other.real;
                     }

@@ -61,7 +61,8 @@ pub(super) fn exact(expr: &Expr, values: &Values<'_>, budget: &mut Budget) -> Fo
         }
         Expr::Quotient(top, bottom) => {
             let Some(top) = part(top)? else { return Ok(None) };
-            let Some(bottom) = exact(bottom, values, budget)?.and_then(|bottom| bottom.reciprocal())
+            let Some(bottom) =
+                exact(bottom, values, budget)?.and_then(|bottom| bottom.reciprocal())
             else {
                 return Ok(None);
             };
@@ -126,7 +127,8 @@ fn raised(base: &Rational, exponent: &Rational, budget: &mut Budget) -> Found {
             Ok(None)
         };
     }
-    let (Some(top), Some(bottom)) = (exponent.numerator().to_i64(), exponent.denominator().to_u32())
+    let (Some(top), Some(bottom)) =
+        (exponent.numerator().to_i64(), exponent.denominator().to_u32())
     else {
         return Ok(None);
     };
@@ -139,12 +141,7 @@ fn raised(base: &Rational, exponent: &Rational, budget: &mut Budget) -> Found {
     }
 }
 
-fn call(
-    function: Function,
-    arguments: &[Expr],
-    values: &Values<'_>,
-    budget: &mut Budget,
-) -> Found {
+fn call(function: Function, arguments: &[Expr], values: &Values<'_>, budget: &mut Budget) -> Found {
     let mut found = Vec::with_capacity(arguments.len());
     for argument in arguments {
         match exact(argument, values, budget)? {

@@ -174,7 +174,12 @@ impl<'b> Evaluation<'b> {
         let outside = self.angle;
         self.angle |= matches!(
             function,
-            Function::Sin | Function::Cos | Function::Tan | Function::Cot | Function::Sec | Function::Csc
+            Function::Sin
+                | Function::Cos
+                | Function::Tan
+                | Function::Cot
+                | Function::Sec
+                | Function::Csc
         );
         let mut values = Vec::with_capacity(arguments.len());
         for argument in arguments {

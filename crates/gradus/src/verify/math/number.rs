@@ -32,8 +32,11 @@ impl Rational {
         if denominator.is_zero() {
             return None;
         }
-        let (mut numerator, mut denominator) =
-            if denominator.is_negative() { (-numerator, -denominator) } else { (numerator, denominator) };
+        let (mut numerator, mut denominator) = if denominator.is_negative() {
+            (-numerator, -denominator)
+        } else {
+            (numerator, denominator)
+        };
         if !denominator.is_one() && numerator.bits().max(denominator.bits()) <= REDUCE {
             let divisor = numerator.gcd(&denominator);
             if !divisor.is_one() {

@@ -53,7 +53,13 @@ pub(super) fn parse(tokens: Vec<Token>, budget: &mut Budget) -> Parsed {
 }
 
 fn one_or(mut items: Vec<Expr>, many: fn(Vec<Expr>) -> Expr) -> Option<Expr> {
-    if items.len() == 1 { items.pop() } else if items.is_empty() { None } else { Some(many(items)) }
+    if items.len() == 1 {
+        items.pop()
+    } else if items.is_empty() {
+        None
+    } else {
+        Some(many(items))
+    }
 }
 
 /// The tokens without brackets that stand directly inside the same brackets.
@@ -377,7 +383,8 @@ impl Parser {
         let mut parts = vec![left];
         let mut clock = matches!(parts[0], Expr::Number(_));
         while self.take(&Kind::Colon) {
-            clock &= matches!(self.peek(), Some(Kind::Number(digits, None, 0)) if digits.len() == 2);
+            clock &=
+                matches!(self.peek(), Some(Kind::Number(digits, None, 0)) if digits.len() == 2);
             parts.push(self.expression(RATIO + 1)?);
         }
         Ok(Expr::Ratio(parts, clock))
@@ -541,19 +548,18 @@ impl Parser {
             Kind::Number(digits, places, exponent) => self.number(&digits, places, exponent),
             Kind::Symbol(name) => self.symbol(name),
             Kind::Constant(constant) => {
-                if matches!(constant, Constant::E | Constant::I) && self.peek() == Some(&Kind::Underscore)
+                if matches!(constant, Constant::E | Constant::I)
+                    && self.peek() == Some(&Kind::Underscore)
                 {
                     return self.symbol(if constant == Constant::E { "e" } else { "i" }.into());
                 }
                 Ok(Expr::Constant(constant))
             }
             Kind::Plus => self.expression(least.max(PRODUCT)),
-            Kind::Minus => {
-                Ok(match self.expression(least.max(PRODUCT))? {
-                    Expr::Number(value) => Expr::Number(value.negated()),
-                    other => other.negative(),
-                })
-            }
+            Kind::Minus => Ok(match self.expression(least.max(PRODUCT))? {
+                Expr::Number(value) => Expr::Number(value.negated()),
+                other => other.negative(),
+            }),
             Kind::PlusMinus | Kind::MinusPlus => {
                 let part = self.expression(least.max(PRODUCT))?;
                 Ok(Expr::PlusMinus(kind == Kind::MinusPlus, Box::new(part)))
@@ -659,7 +665,9 @@ impl Parser {
             }
         }
         let mut parts: Vec<Expr> = index.into_iter().collect();
-        if self.peek() == Some(&Kind::Open('(')) && !self.spaced() && self.ahead(1) != Some(&Kind::Modulo)
+        if self.peek() == Some(&Kind::Open('('))
+            && !self.spaced()
+            && self.ahead(1) != Some(&Kind::Modulo)
         {
             let head = name.chars().next().unwrap_or_default();
             let function = FUNCTIONS.contains(head);
@@ -1004,10 +1012,7 @@ enum Subscript {
 }
 
 fn is_sign(kind: &Kind) -> bool {
-    matches!(
-        kind,
-        Kind::Plus | Kind::Minus | Kind::PlusMinus | Kind::MinusPlus | Kind::Currency(_)
-    )
+    matches!(kind, Kind::Plus | Kind::Minus | Kind::PlusMinus | Kind::MinusPlus | Kind::Currency(_))
 }
 
 fn primed(expr: Expr) -> Expr {

@@ -120,9 +120,8 @@ fn has_words(text: &str) -> bool {
 
 /// `a` and `I` among words are words.
 fn relabel(tokens: &mut [Token]) {
-    let is_word = |token: Option<&Token>| {
-        token.is_some_and(|token| matches!(token.kind, Kind::Word(_)))
-    };
+    let is_word =
+        |token: Option<&Token>| token.is_some_and(|token| matches!(token.kind, Kind::Word(_)));
     let any = tokens.iter().any(|token| matches!(token.kind, Kind::Word(_)));
     if !any {
         return;
@@ -134,7 +133,10 @@ fn relabel(tokens: &mut [Token]) {
         }
         let before = at.checked_sub(1).and_then(|before| tokens.get(before));
         let operand = before.is_some_and(|before| {
-            matches!(before.kind, Kind::Number(..) | Kind::Word(_) | Kind::EndBrace | Kind::Close(_))
+            matches!(
+                before.kind,
+                Kind::Number(..) | Kind::Word(_) | Kind::EndBrace | Kind::Close(_)
+            )
         });
         let last = at + 1 == tokens.len();
         if is_word(before) || is_word(tokens.get(at + 1)) || (last && operand) {

@@ -55,8 +55,11 @@ impl Real {
 
     /// The number is less than two to this.
     pub(super) fn magnitude(&self) -> i64 {
-        let middle =
-            if self.mantissa.is_zero() { EXACT } else { self.mantissa.bits() as i64 + self.exponent };
+        let middle = if self.mantissa.is_zero() {
+            EXACT
+        } else {
+            self.mantissa.bits() as i64 + self.exponent
+        };
         if self.error == EXACT { middle } else { middle.max(self.error) + 1 }
     }
 
@@ -128,8 +131,7 @@ struct Constants {
 }
 
 fn constants(bits: u64) -> &'static Constants {
-    static TABLE: [OnceLock<Constants>; 3] =
-        [OnceLock::new(), OnceLock::new(), OnceLock::new()];
+    static TABLE: [OnceLock<Constants>; 3] = [OnceLock::new(), OnceLock::new(), OnceLock::new()];
     let at = PRECISIONS.iter().position(|precision| *precision >= bits).unwrap_or(2);
     TABLE[at].get_or_init(|| {
         let bits = PRECISIONS[at] + 2 * GUARD;
@@ -509,13 +511,19 @@ mod tests {
         assert!(holds(&field.root(&two, 2).unwrap(), root));
         let (sine, cosine) = field.sin_cos(&one).unwrap();
         assert!(holds(&sine, "0.841470984807896506652502321630298999622563060798371065672751710"));
-        assert!(holds(&cosine, "0.540302305868139717400936607442976603732310420617922227670097255"));
+        assert!(holds(
+            &cosine,
+            "0.540302305868139717400936607442976603732310420617922227670097255"
+        ));
         let square = field.exp(&two).unwrap();
         assert!(holds(&square, "7.38905609893065022723042746057500781318031557055184732408712782"));
         let cube = field.root(&two, 3).unwrap();
         assert!(holds(&cube, "1.25992104989487316476721060727822835057025146470150798008197511"));
         let arctan = field.arctan(&rational(1, 2)).unwrap();
-        assert!(holds(&arctan, "0.463647609000806116214256231461214402028537054286120263810933088"));
+        assert!(holds(
+            &arctan,
+            "0.463647609000806116214256231461214402028537054286120263810933088"
+        ));
         let small = field.ln(&rational(1, 10)).unwrap();
         let ln10 = "2.30258509299404568401799145468436420760110148862877297603332790";
         assert!(holds(&small.negated(), ln10));
@@ -532,11 +540,13 @@ mod tests {
                 assert!(gap.sign().is_none(), "{a}/{b} at {bits}");
                 assert!(gap.error() < -(bits as i64) + 30, "{a}/{b} at {bits}: {}", gap.error());
                 let (sine, cosine) = field.sin_cos(&x).unwrap();
-                let squares = field.plus(&field.times(&sine, &sine), &field.times(&cosine, &cosine));
+                let squares =
+                    field.plus(&field.times(&sine, &sine), &field.times(&cosine, &cosine));
                 assert!(field.minus(&squares, &Real::integer(1)).sign().is_none());
                 let tangent = field.over(&sine, &cosine).unwrap();
                 let angle = field.arctan(&tangent).unwrap();
-                let turns = field.over(&field.minus(&x, &angle), &field.pi()).unwrap().approximate();
+                let turns =
+                    field.over(&field.minus(&x, &angle), &field.pi()).unwrap().approximate();
                 assert!((turns - turns.round()).abs() < 1e-9);
             }
         }
@@ -553,6 +563,10 @@ mod tests {
         assert_eq!(field.ln(&Real::integer(-1)).unwrap_err(), NoReal::Undefined);
         let tower = BigInt::from(387_420_489);
         let power = field.power(&Real::integer(9), &tower).unwrap();
-        assert!((1_228_093_000..1_228_094_000).contains(&power.magnitude()), "{}", power.magnitude());
+        assert!(
+            (1_228_093_000..1_228_094_000).contains(&power.magnitude()),
+            "{}",
+            power.magnitude()
+        );
     }
 }

@@ -116,12 +116,12 @@ impl Comparer<'_> {
     }
 
     fn same_residue(&mut self, a: &Expr, b: &Expr) -> Result<bool, Spent> {
-        let mut value = |expr: &Expr| match Evaluation::new(PRIMES[0], 1, &mut self.budget).value(expr)
-        {
-            Ok(value) => Ok(Some(value)),
-            Err(NoResidue::None) => Ok(None),
-            Err(NoResidue::Spent(spent)) => Err(spent),
-        };
+        let mut value =
+            |expr: &Expr| match Evaluation::new(PRIMES[0], 1, &mut self.budget).value(expr) {
+                Ok(value) => Ok(Some(value)),
+                Err(NoResidue::None) => Ok(None),
+                Err(NoResidue::Spent(spent)) => Err(spent),
+            };
         let (a, b) = (value(a)?, value(b)?);
         Ok(a.is_some() && a == b)
     }
@@ -199,7 +199,10 @@ impl Comparer<'_> {
         relation: Relation,
         right: &Expr,
     ) -> Result<Option<Vec<Piece>>, Spent> {
-        if !relation.is_inequality() && relation != Relation::NotEqual && relation != Relation::Equal {
+        if !relation.is_inequality()
+            && relation != Relation::NotEqual
+            && relation != Relation::Equal
+        {
             return Ok(None);
         }
         // The variable alone, or its size, against a constant.
@@ -272,8 +275,10 @@ impl Comparer<'_> {
 fn below(bound: &Expr, relation: Relation) -> Vec<Piece> {
     let line = Piece::line();
     let closed = matches!(relation, Relation::LessEqual | Relation::GreaterEqual);
-    let low = |closed| Piece { low: line.low.clone(), high: bound.clone(), closed: [false, closed] };
-    let high = |closed| Piece { low: bound.clone(), high: line.high.clone(), closed: [closed, false] };
+    let low =
+        |closed| Piece { low: line.low.clone(), high: bound.clone(), closed: [false, closed] };
+    let high =
+        |closed| Piece { low: bound.clone(), high: line.high.clone(), closed: [closed, false] };
     match relation {
         Relation::Less | Relation::LessEqual => vec![low(closed)],
         Relation::Greater | Relation::GreaterEqual => vec![high(closed)],

@@ -166,10 +166,7 @@ impl Comparer<'_> {
     fn constants(&mut self, gold: &Expr, answer: &Expr) -> Compared {
         let (gold_digits, answer_digits) = (written(gold), written(answer));
         for bits in PRECISIONS {
-            let values = (
-                self.value(gold, &[], bits, true),
-                self.value(answer, &[], bits, true),
-            );
+            let values = (self.value(gold, &[], bits, true), self.value(answer, &[], bits, true));
             let (gold_value, answer_value) = match values {
                 (Err(NoValue::Spent(spent)), _) | (_, Err(NoValue::Spent(spent))) => {
                     return Err(spent);

@@ -60,8 +60,8 @@ fn the_case_file_of_other_graders_is_met() {
         let found = compare(&gold, &answer, &options(row));
         let expected = row["expected"].as_u64() == Some(1);
         let correct = matches!(found, Comparison::Equal(_));
-        let agrees = correct == expected
-            && matches!(found, Comparison::Equal(_) | Comparison::Different(_));
+        let agrees =
+            correct == expected && matches!(found, Comparison::Equal(_) | Comparison::Different(_));
         if row.get("flag").is_none() {
             sound += 1;
             agree += u32::from(agrees);
@@ -329,7 +329,11 @@ fn an_ambiguous_comma_is_named_in_the_reason() {
 #[test]
 fn a_gold_that_is_nothing_is_bad() {
     for gold in ["", " ", "$$", r"\frac{1}{", "2 + * / 3", r"\boxed{}"] {
-        assert!(matches!(found(gold, "5"), Comparison::BadGold(_)), "{gold}: {:?}", found(gold, "5"));
+        assert!(
+            matches!(found(gold, "5"), Comparison::BadGold(_)),
+            "{gold}: {:?}",
+            found(gold, "5")
+        );
     }
 }
 
@@ -337,9 +341,8 @@ fn a_gold_that_is_nothing_is_bad() {
 fn hang_inputs() -> Vec<(String, String, &'static [bool])> {
     let nines = "9".repeat(50_000);
     let roots = |n: usize| format!("{}2{}", r"\sqrt{2+".repeat(n), "}".repeat(n));
-    let owned = |gold: &str, answer: &str, may: &'static [bool]| {
-        (gold.to_owned(), answer.to_owned(), may)
-    };
+    let owned =
+        |gold: &str, answer: &str, may: &'static [bool]| (gold.to_owned(), answer.to_owned(), may);
     vec![
         owned("9^{9^9}", "1", &[false]),
         owned("9^{9^9}", "9^{9^9}+1", &[false]),

@@ -50,7 +50,8 @@ pub(super) fn squeezed(text: &str) -> String {
 /// words, without LaTeX's text commands and brackets around the whole.
 pub(super) fn words(text: &str) -> String {
     let mut plain = text.to_owned();
-    for command in ["\\textbf", "\\textrm", "\\textit", "\\text", "\\mathrm", "\\mbox", "\\mathbf"] {
+    for command in ["\\textbf", "\\textrm", "\\textit", "\\text", "\\mathrm", "\\mbox", "\\mathbf"]
+    {
         if plain.contains('\\') {
             plain = plain.replace(command, " ");
         }
@@ -122,7 +123,8 @@ pub(super) fn boxes(text: &str, damaged: bool) -> Option<String> {
 /// Whether two boxes with this between them are one answer.
 fn joins(between: &str) -> bool {
     let plain = between.replace("\\text", " ").replace("\\quad", " ");
-    let mut words = plain.split(|c: char| !c.is_alphanumeric() && c != ',').filter(|w| !w.is_empty());
+    let mut words =
+        plain.split(|c: char| !c.is_alphanumeric() && c != ',').filter(|w| !w.is_empty());
     between.len() <= 40
         && match words.next_back() {
             None => true,
@@ -158,7 +160,10 @@ mod tests {
 
     #[test]
     fn several_boxes_are_one_answer() {
-        assert_eq!(boxes(r"\boxed{1} and \boxed{\frac{1}{2}}", false).as_deref(), Some(r"1, \frac{1}{2}"));
+        assert_eq!(
+            boxes(r"\boxed{1} and \boxed{\frac{1}{2}}", false).as_deref(),
+            Some(r"1, \frac{1}{2}")
+        );
         assert_eq!(boxes(r"\boxed{\boxed{5}}", false).as_deref(), Some("5"));
         assert_eq!(boxes(r"\boxed{1}. No, \boxed{2}", false).as_deref(), Some("2"));
         assert_eq!(boxes(r"\boxed{12", false), None);

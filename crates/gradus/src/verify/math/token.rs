@@ -199,9 +199,11 @@ impl<'t> Lexer<'t> {
         let fraction = run(tail.get(1..).unwrap_or_default());
         let point = tail.starts_with('.') && fraction > 0;
         let mut comma = false;
-        if tail.starts_with(',') && fraction > 0 && self.depth == 0 && length == first && first > 0 {
+        if tail.starts_with(',') && fraction > 0 && self.depth == 0 && length == first && first > 0
+        {
             let after = &tail[1 + fraction..];
-            let more = after.starts_with(',') && after[1..].starts_with(|c: char| c.is_ascii_digit());
+            let more =
+                after.starts_with(',') && after[1..].starts_with(|c: char| c.is_ascii_digit());
             let before = self.text[..self.at].ends_with(',');
             if !more && !before {
                 if self.out.comma.is_none() {
@@ -221,7 +223,8 @@ impl<'t> Lexer<'t> {
             let signed = &tail[1..];
             let sign = usize::from(signed.starts_with(['+', '-']));
             let size = run(&signed[sign..]);
-            let after = signed[sign + size..].starts_with(|c: char| c.is_alphanumeric() || c == '^');
+            let after =
+                signed[sign + size..].starts_with(|c: char| c.is_alphanumeric() || c == '^');
             if (1..=4).contains(&size) && !after {
                 exponent = signed[..sign + size].trim_start_matches('+').parse().unwrap_or(0);
                 length += 1 + sign + size;
@@ -370,8 +373,8 @@ impl<'t> Lexer<'t> {
                     self.out.broken = true;
                 }
             }
-            "mathrm" | "rm" | "mathbf" | "bf" | "mathit" | "mathsf" | "operatorname" | "boldsymbol"
-            | "bm" | "mathop" | "mathcal" | "mathfrak" | "mathscr" | "mathtt" => {
+            "mathrm" | "rm" | "mathbf" | "bf" | "mathit" | "mathsf" | "operatorname"
+            | "boldsymbol" | "bm" | "mathop" | "mathcal" | "mathfrak" | "mathscr" | "mathtt" => {
                 let Some(inner) = self.argument() else { return };
                 let bare = inner.trim().trim_matches('~');
                 let is_words = bare.len() > 1
@@ -410,12 +413,13 @@ impl<'t> Lexer<'t> {
                     self.spaced = true;
                 }
             }
-            "hspace" | "vspace" | "color" | "phantom" | "hphantom" | "vphantom" | "label" | "tag" => {
+            "hspace" | "vspace" | "color" | "phantom" | "hphantom" | "vphantom" | "label"
+            | "tag" => {
                 self.argument();
                 self.spaced = true;
             }
-            "left" | "right" | "big" | "Big" | "bigg" | "Bigg" | "bigl" | "bigr" | "Bigl" | "Bigr"
-            | "biggl" | "biggr" | "Biggl" | "Biggr" | "middle" => {
+            "left" | "right" | "big" | "Big" | "bigg" | "Bigg" | "bigl" | "bigr" | "Bigl"
+            | "Bigr" | "biggl" | "biggr" | "Biggl" | "Biggr" | "middle" => {
                 // `\left.` has no bracket.
                 if self.rest().trim_start().starts_with('.') {
                     self.at = self.text.len() - self.rest().trim_start().len() + 1;
@@ -458,9 +462,7 @@ impl<'t> Lexer<'t> {
             '^' => (Kind::Caret, 0),
             '_' => (Kind::Underscore, 0),
             '\'' | '′' | '’' => (Kind::Prime, 0),
-            '!' if followed("=") && !self.is_factorial() => {
-                (Kind::Relation(Relation::NotEqual), 1)
-            }
+            '!' if followed("=") && !self.is_factorial() => (Kind::Relation(Relation::NotEqual), 1),
             '!' => (Kind::Bang, 0),
             '%' | '％' => (Kind::Percent, 0),
             '°' => (Kind::Degree, 0),
@@ -543,10 +545,12 @@ impl<'t> Lexer<'t> {
     /// Superscripts, fractions in one character, Greek and other letters.
     fn other(&mut self, sign: char) {
         let digit = |digit: char| Kind::Number(digit.to_string(), None, 0);
-        if let Some(at) = "⁰¹²³⁴⁵⁶⁷⁸⁹".chars().position(|superscript| superscript == sign) {
+        if let Some(at) = "⁰¹²³⁴⁵⁶⁷⁸⁹".chars().position(|superscript| superscript == sign)
+        {
             self.push(Kind::Caret);
             self.push(digit(char::from(b'0' + at as u8)));
-        } else if let Some(at) = "₀₁₂₃₄₅₆₇₈₉".chars().position(|subscript| subscript == sign) {
+        } else if let Some(at) = "₀₁₂₃₄₅₆₇₈₉".chars().position(|subscript| subscript == sign)
+        {
             self.push(Kind::Underscore);
             self.push(digit(char::from(b'0' + at as u8)));
         } else if let Some(at) = "½⅓¼⅔¾".chars().position(|fraction| fraction == sign) {
@@ -775,8 +779,8 @@ fn named_command(name: &str) -> Kind {
         "lim" => Kind::Series(Series::Limit),
         "ell" => Kind::Symbol("l".into()),
         "imath" => Kind::Constant(Constant::I),
-        "Re" | "Im" | "det" | "arg" | "deg" | "ker" | "dim" | "sup" | "inf" | "hbar" | "partial"
-        | "nabla" | "Pr" => Kind::Symbol(format!("\\{name}")),
+        "Re" | "Im" | "det" | "arg" | "deg" | "ker" | "dim" | "sup" | "inf" | "hbar"
+        | "partial" | "nabla" | "Pr" => Kind::Symbol(format!("\\{name}")),
         "and" | "or" => Kind::And,
         "euro" => Kind::Currency('€'),
         "pounds" => Kind::Currency('£'),

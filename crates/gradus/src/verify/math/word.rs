@@ -14,7 +14,8 @@ const SHORT: &[&str] = &[
 const UNITS: &[&str] = &[
     "cm", "mm", "km", "kg", "mg", "ml", "mL", "ft", "mi", "yd", "lb", "lbs", "oz", "hr", "hrs",
     "min", "sec", "ms", "mph", "kph", "Hz", "kHz", "sq", "cu", "pm", "rad", "mol", "kJ", "kW",
-    "usd", "pct", "nm", "gal", "pt", "qt", "per", "dm", "ha", "rpm", "pts", "cts", "yr", "yrs", "pcs",
+    "usd", "pct", "nm", "gal", "pt", "qt", "per", "dm", "ha", "rpm", "pts", "cts", "yr", "yrs",
+    "pcs",
 ];
 
 /// Whether `run`, two or more letters, is a word. Four letters and more are,
@@ -22,7 +23,8 @@ const UNITS: &[&str] = &[
 pub(super) fn is_word(run: &str) -> bool {
     if SHORT.contains(&run.to_ascii_lowercase().as_str()) {
         // `NO`, `AT`, `BE` are segments as often as words.
-        return !run.bytes().all(|byte| byte.is_ascii_uppercase()) || matches!(run, "NO" | "YES" | "DNE");
+        return !run.bytes().all(|byte| byte.is_ascii_uppercase())
+            || matches!(run, "NO" | "YES" | "DNE");
     }
     if UNITS.contains(&run) {
         return true;
