@@ -144,7 +144,7 @@ impl Evaluation<'_, '_> {
                 let index = exact(index, self.values, self.budget)?
                     .and_then(|index| index.to_i64())
                     .filter(|index| (1..=1000).contains(index))
-                    .ok_or(NoValue::Unknown)?;
+                    .ok_or(NoValue::Undefined)?;
                 let radicand = self.value(radicand)?;
                 self.root(radicand, index as u32)
             }
@@ -462,9 +462,39 @@ impl Evaluation<'_, '_> {
         Ok(Complex { real, imaginary })
     }
 
+    /// Functions of integers that [`exact`] gave no value.
+    fn of_integers(&mut self, function: Function, arguments: &[Expr]) -> Evaluated {
+        for argument in arguments {
+            match exact(argument, self.values, self.budget)? {
+                Some(value) if value.to_integer().is_none() => return Err(NoValue::Undefined),
+                Some(value) if function == Function::Factorial && value.is_negative() => {
+                    return Err(NoValue::Undefined);
+                }
+                Some(_) => {}
+                // Not rational, or too long to be written out.
+                None => match self.value(argument)? {
+                    Value::Huge(false) if function == Function::Factorial => {
+                        return Ok(Value::Huge(false));
+                    }
+                    Value::Complex(value) if value.real.magnitude() < 1000 => {
+                        return Err(NoValue::Undefined);
+                    }
+                    _ => return Err(NoValue::Unknown),
+                },
+            }
+        }
+        Err(NoValue::Unknown)
+    }
+
     fn call(&mut self, expr: &Expr, function: Function, arguments: &[Expr]) -> Evaluated {
         if let Some(value) = exact(expr, self.values, self.budget)? {
             return self.value(&Expr::Number(value));
+        }
+        if matches!(
+            function,
+            Function::Factorial | Function::Binomial | Function::Gcd | Function::Lcm | Function::Mod
+        ) {
+            return self.of_integers(function, arguments);
         }
         let first = arguments.first().ok_or(NoValue::Unknown)?;
         let outside = self.angle;
@@ -484,7 +514,6 @@ impl Evaluation<'_, '_> {
             Value::Huge(negative) => {
                 return match function {
                     Function::Exp if !negative => Ok(Value::Huge(false)),
-                    Function::Factorial if !negative => Ok(Value::Huge(false)),
                     _ => Err(NoValue::Unknown),
                 };
             }

@@ -361,6 +361,9 @@ impl Field {
             Some(_) => return Err(NoReal::Undefined),
             None => return Err(NoReal::Imprecise),
         }
+        if x.error == EXACT && self.minus(x, &Real::integer(1)).is_exact_zero() {
+            return Ok(Real::zero());
+        }
         let least = x.least_magnitude().ok_or(NoReal::Imprecise)?;
         let work = self.working();
         // x = y 2^k with y in [1/2, 1), moved to [3/4, 3/2).

@@ -278,6 +278,7 @@ impl Comparer<'_> {
             .iter()
             .any(|expr| expr.any(&mut |part| *part == Expr::Constant(Constant::I)));
         let (mut agreed, mut unknown, mut imprecise) = (0, false, false);
+        let mut undefined = [0; 2];
         'points: for point in 0..POINTS {
             let values: Vec<_> =
                 names.iter().map(|name| (*name, sample(name, point, whole))).collect();
@@ -299,7 +300,10 @@ impl Comparer<'_> {
                     (Err(NoValue::Spent(spent)), _) | (_, Err(NoValue::Spent(spent))) => {
                         return Err(spent);
                     }
-                    (Err(NoValue::Undefined), _) | (_, Err(NoValue::Undefined)) => {
+                    (gold @ Err(NoValue::Undefined), answer)
+                    | (gold, answer @ Err(NoValue::Undefined)) => {
+                        undefined[0] += u64::from(gold.is_err());
+                        undefined[1] += u64::from(answer.is_err());
                         continue 'points;
                     }
                     (Err(NoValue::Unknown), _) | (_, Err(NoValue::Unknown)) => {
@@ -325,6 +329,10 @@ impl Comparer<'_> {
         }
         if unknown {
             return not_evaluated(gold, answer);
+        }
+        // One is defined nowhere, the other is.
+        if undefined[0] != undefined[1] && undefined.contains(&POINTS) {
+            return Ok(Outcome::Different("undefined"));
         }
         if agreed >= ENOUGH && !imprecise {
             Ok(Outcome::Equal("same-values-at-points"))

@@ -199,11 +199,9 @@ impl<'t> Lexer<'t> {
         let fraction = run(tail.get(1..).unwrap_or_default());
         let point = tail.starts_with('.') && fraction > 0;
         let mut comma = false;
-        if tail.starts_with(',') && fraction > 0 && self.depth == 0 && length == first && first > 0
-        {
+        if tail.starts_with(',') && fraction > 0 && self.depth == 0 && length == first && first > 0 {
             let after = &tail[1 + fraction..];
-            let more =
-                after.starts_with(',') && after[1..].starts_with(|c: char| c.is_ascii_digit());
+            let more = after.starts_with(',') && after[1..].starts_with(|c: char| c.is_ascii_digit());
             let before = self.text[..self.at].ends_with(',');
             if !more && !before {
                 if self.out.comma.is_none() {
@@ -223,8 +221,7 @@ impl<'t> Lexer<'t> {
             let signed = &tail[1..];
             let sign = usize::from(signed.starts_with(['+', '-']));
             let size = run(&signed[sign..]);
-            let after =
-                signed[sign + size..].starts_with(|c: char| c.is_alphanumeric() || c == '^');
+            let after = signed[sign + size..].starts_with(|c: char| c.is_alphanumeric() || c == '^');
             if (1..=4).contains(&size) && !after {
                 exponent = signed[..sign + size].trim_start_matches('+').parse().unwrap_or(0);
                 length += 1 + sign + size;
@@ -360,8 +357,14 @@ impl<'t> Lexer<'t> {
             }
             return;
         }
-        let name = &after[..length];
-        self.at += 1 + length;
+        let mut name = &after[..length];
+        if !is_known(name) {
+            // A space that was lost: `\quadx`.
+            let least = length.saturating_sub(3).max(2);
+            let known = (least..length).rev().map(|length| &after[..length]);
+            name = known.into_iter().find(|name| is_known(name)).unwrap_or(name);
+        }
+        self.at += 1 + name.len();
         match name {
             "text" | "mbox" | "textnormal" | "textrm" | "textbf" | "textit" | "textsf"
             | "texttt" | "hbox" | "emph" | "textsc" => {
@@ -373,8 +376,8 @@ impl<'t> Lexer<'t> {
                     self.out.broken = true;
                 }
             }
-            "mathrm" | "rm" | "mathbf" | "bf" | "mathit" | "mathsf" | "operatorname"
-            | "boldsymbol" | "bm" | "mathop" | "mathcal" | "mathfrak" | "mathscr" | "mathtt" => {
+            "mathrm" | "rm" | "mathbf" | "bf" | "mathit" | "mathsf" | "operatorname" | "boldsymbol"
+            | "bm" | "mathop" | "mathcal" | "mathfrak" | "mathscr" | "mathtt" => {
                 let Some(inner) = self.argument() else { return };
                 let bare = inner.trim().trim_matches('~');
                 let is_words = bare.len() > 1
@@ -413,13 +416,12 @@ impl<'t> Lexer<'t> {
                     self.spaced = true;
                 }
             }
-            "hspace" | "vspace" | "color" | "phantom" | "hphantom" | "vphantom" | "label"
-            | "tag" => {
+            "hspace" | "vspace" | "color" | "textcolor" | "phantom" | "hphantom" | "vphantom" | "label" | "tag" => {
                 self.argument();
                 self.spaced = true;
             }
-            "left" | "right" | "big" | "Big" | "bigg" | "Bigg" | "bigl" | "bigr" | "Bigl"
-            | "Bigr" | "biggl" | "biggr" | "Biggl" | "Biggr" | "middle" => {
+            "left" | "right" | "big" | "Big" | "bigg" | "Bigg" | "bigl" | "bigr" | "Bigl" | "Bigr"
+            | "biggl" | "biggr" | "Biggl" | "Biggr" | "middle" => {
                 // `\left.` has no bracket.
                 if self.rest().trim_start().starts_with('.') {
                     self.at = self.text.len() - self.rest().trim_start().len() + 1;
@@ -462,7 +464,9 @@ impl<'t> Lexer<'t> {
             '^' => (Kind::Caret, 0),
             '_' => (Kind::Underscore, 0),
             '\'' | '′' | '’' => (Kind::Prime, 0),
-            '!' if followed("=") && !self.is_factorial() => (Kind::Relation(Relation::NotEqual), 1),
+            '!' if followed("=") && !self.is_factorial() => {
+                (Kind::Relation(Relation::NotEqual), 1)
+            }
             '!' => (Kind::Bang, 0),
             '%' | '％' => (Kind::Percent, 0),
             '°' => (Kind::Degree, 0),
@@ -545,12 +549,10 @@ impl<'t> Lexer<'t> {
     /// Superscripts, fractions in one character, Greek and other letters.
     fn other(&mut self, sign: char) {
         let digit = |digit: char| Kind::Number(digit.to_string(), None, 0);
-        if let Some(at) = "⁰¹²³⁴⁵⁶⁷⁸⁹".chars().position(|superscript| superscript == sign)
-        {
+        if let Some(at) = "⁰¹²³⁴⁵⁶⁷⁸⁹".chars().position(|superscript| superscript == sign) {
             self.push(Kind::Caret);
             self.push(digit(char::from(b'0' + at as u8)));
-        } else if let Some(at) = "₀₁₂₃₄₅₆₇₈₉".chars().position(|subscript| subscript == sign)
-        {
+        } else if let Some(at) = "₀₁₂₃₄₅₆₇₈₉".chars().position(|subscript| subscript == sign) {
             self.push(Kind::Underscore);
             self.push(digit(char::from(b'0' + at as u8)));
         } else if let Some(at) = "½⅓¼⅔¾".chars().position(|fraction| fraction == sign) {
@@ -616,6 +618,28 @@ pub(super) fn matching(inner: &str) -> Option<usize> {
     }
     None
 }
+
+/// Whether a command means something here.
+fn is_known(name: &str) -> bool {
+    ARGUMENTS.contains(&name)
+        || ignored(name).is_some()
+        || !matches!(named_command(name), Kind::Symbol(symbol) if symbol.starts_with('\\'))
+        || OPERATORS.contains(&name)
+}
+
+/// Commands with an argument, and brackets, that are handled where they are read.
+const ARGUMENTS: &[&str] = &[
+    "text", "mbox", "textnormal", "textrm", "textbf", "textit", "textsf", "texttt", "hbox", "emph",
+    "textsc", "mathrm", "rm", "mathbf", "bf", "mathit", "mathsf", "operatorname", "boldsymbol",
+    "bm", "mathop", "mathcal", "mathfrak", "mathscr", "mathtt", "mathbb", "Bbb", "begin", "end",
+    "hspace", "vspace", "color", "textcolor", "phantom", "hphantom", "vphantom", "label", "tag", "left", "right",
+    "big", "Big", "bigg", "Bigg", "bigl", "bigr", "Bigl", "Bigr", "biggl", "biggr", "Biggl", "Biggr",
+    "middle", "lbrace", "rbrace",
+];
+
+/// Named operators that are compared as names.
+const OPERATORS: &[&str] =
+    &["Re", "Im", "det", "arg", "deg", "ker", "dim", "sup", "hbar", "partial", "nabla", "Pr"];
 
 fn is_grid(environment: &str) -> bool {
     environment.ends_with("matrix") || matches!(environment, "array" | "cases")
@@ -779,8 +803,6 @@ fn named_command(name: &str) -> Kind {
         "lim" => Kind::Series(Series::Limit),
         "ell" => Kind::Symbol("l".into()),
         "imath" => Kind::Constant(Constant::I),
-        "Re" | "Im" | "det" | "arg" | "deg" | "ker" | "dim" | "sup" | "inf" | "hbar"
-        | "partial" | "nabla" | "Pr" => Kind::Symbol(format!("\\{name}")),
         "and" | "or" => Kind::And,
         "euro" => Kind::Currency('€'),
         "pounds" => Kind::Currency('£'),
