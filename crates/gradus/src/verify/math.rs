@@ -140,15 +140,24 @@ fn meanings(
         return Ok(Comparison::Different("unparsed"));
     };
     let outcome = comparer.answers(gold_expr, answer_expr)?;
-    if let (Outcome::Different(_), Some((comma, other))) = (outcome, &gold.other)
-        && comparer.answers(other, answer_expr)?.is_equal()
-    {
-        return Ok(Comparison::Equal(match comma {
-            Comma::Thousands => "gold-comma-read-as-list",
-            Comma::Decimal => "gold-comma-read-as-decimal",
-        }));
+    if outcome.is_equal() {
+        return Ok(match (outcome, &gold.other) {
+            (_, Some((Comma::Thousands, _))) => Comparison::Equal("gold-comma-read-as-thousands"),
+            (_, Some((Comma::Decimal, _))) => Comparison::Equal("gold-comma-read-as-list"),
+            (Outcome::Equal(rule), None) => Comparison::Equal(rule),
+            (Outcome::Different(reason), None) => Comparison::Different(reason),
+        });
     }
-    if let (Outcome::Different(_), Some((comma, other))) = (outcome, &answer.other)
+    if let Some((comma, other)) = &gold.other {
+        if comparer.answers(other, answer_expr)?.is_equal() {
+            return Ok(Comparison::Equal(match comma {
+                Comma::Thousands => "gold-comma-read-as-list",
+                Comma::Decimal => "gold-comma-read-as-decimal",
+            }));
+        }
+        return Ok(Comparison::Different("other-in-either-reading-of-comma"));
+    }
+    if let Some((comma, other)) = &answer.other
         && comparer.answers(gold_expr, other)?.is_equal()
     {
         return Ok(Comparison::Equal(match comma {

@@ -61,7 +61,7 @@ impl Comparer<'_> {
                 if gold.iter().chain(answer).any(|item| *item == Expr::Ellipsis) {
                     return self.in_order(gold, answer);
                 }
-                self.in_any_order(gold, answer, "same-list")
+                self.in_any_order(gold, answer, "same-elements-in-any-order")
             }
             (Expr::List(items), Expr::Set(other)) | (Expr::Set(items), Expr::List(other)) => {
                 let (items, other) = (self.distinct(items)?, self.distinct(other)?);
@@ -238,7 +238,7 @@ impl Comparer<'_> {
                 }
             }
             if !found {
-                return Ok(Outcome::Different("other-element"));
+                return Ok(Outcome::Different("other-element-in-any-order"));
             }
         }
         Ok(Outcome::Equal(rule))

@@ -322,6 +322,13 @@ fn an_ambiguous_comma_is_named_in_the_reason() {
     };
     assert_eq!(reason("1,22", "1.22"), "gold-comma-read-as-decimal");
     assert_eq!(reason("0,111", "0.111"), "gold-comma-read-as-decimal");
+    assert_eq!(reason("58,500", "58500"), "gold-comma-read-as-thousands");
+    assert_eq!(reason("1,2", "2, 1"), "gold-comma-read-as-list");
+    assert_eq!(reason("-1,-1,1,1", "1,1,-1,-1"), "same-elements-in-any-order");
+    let other = Comparison::Different("other-element-in-any-order");
+    assert_eq!(found("-1,-1,1,1", "1,-1,1,1"), other);
+    let other = Comparison::Different("other-in-either-reading-of-comma");
+    assert_eq!(found("1,22", "1.23"), other);
     assert_eq!(reason("100,200", "200, 100"), "gold-comma-read-as-list");
     assert_eq!(reason("2.74", "Soucis : 2,74 $ a.."), "answer-comma-read-as-decimal");
 }
