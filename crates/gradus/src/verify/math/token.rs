@@ -332,10 +332,10 @@ impl<'t> Lexer<'t> {
             match sign {
                 '\\' => {
                     // `\\[2pt]`
-                    let rest = self.rest();
-                    if let Some(end) = rest.strip_prefix('[').and_then(|rest| rest.find(']'))
+                    if let Some(inner) = self.rest().strip_prefix('[')
+                        && let Some(end) = inner.find(']')
                         && end < 8
-                        && rest[..end].ends_with(|c: char| c.is_ascii_alphabetic())
+                        && inner[..end].ends_with(|c: char| c.is_ascii_alphabetic())
                     {
                         self.at += end + 2;
                     }
