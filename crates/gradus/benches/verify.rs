@@ -30,8 +30,14 @@ const GROUPS: &[(&str, &[(&str, &str)])] = &[
         ],
     ),
     ("rational functions", &[("(a+5)(b+2)", "ab+2a+5b+10"), (r"\frac{x^2-1}{x-1}", "x+1")]),
-    ("radicals", &[(r"\sqrt{2}+\sqrt{3}", r"\sqrt{5+2\sqrt{6}}"), (r"\frac{6}{\sqrt{3}}", r"2\sqrt{3}")]),
-    ("functions", &[(r"2 \sin b \cos a", r"\sin(a+b)-\sin(a-b)"), (r"\sqrt{2x}", r"\sqrt{2}\sqrt{x}")]),
+    (
+        "radicals",
+        &[(r"\sqrt{2}+\sqrt{3}", r"\sqrt{5+2\sqrt{6}}"), (r"\frac{6}{\sqrt{3}}", r"2\sqrt{3}")],
+    ),
+    (
+        "functions",
+        &[(r"2 \sin b \cos a", r"\sin(a+b)-\sin(a-b)"), (r"\sqrt{2x}", r"\sqrt{2}\sqrt{x}")],
+    ),
     ("undecided", &[("1000000!", "1000000!+1"), (r"\sum_{n=1}^{100000000} \frac{1}{n}", "1")]),
 ];
 

@@ -14,6 +14,7 @@ use scalar::{Comparer, Outcome};
 use token::Comma;
 
 mod budget;
+mod command;
 mod compare;
 mod evaluate;
 mod exact;
@@ -21,6 +22,7 @@ mod expr;
 mod matrix;
 mod modular;
 mod number;
+mod operand;
 mod parse;
 mod read;
 mod real;
@@ -119,12 +121,11 @@ fn decide(gold: &str, answer: &str, options: &MathOptions) -> Result<Comparison,
         (Meaning::Unparsed, _) => Ok(Comparison::BadGold("gold-unparsed")),
         (Meaning::TooLarge, _) | (_, Meaning::TooLarge) => Err(Spent("too-deep-or-too-long")),
         // Words say nothing about what is no text: `\sqrt(3]{4}` is not `\sqrt[3]{4}`.
-        (Meaning::Math(_), Meaning::Unparsed) => Ok(Comparison::Different("unparsed")),
-        (Meaning::Text, _) | (_, Meaning::Text) if same_words() => {
+        (Meaning::Text, _) | (Meaning::Math(_), Meaning::Text) if same_words() => {
             Ok(Comparison::Equal("same-words"))
         }
         (Meaning::Text, _) => Ok(Comparison::Different("other-words")),
-        (_, Meaning::Text) => Ok(Comparison::Different("unparsed")),
+        (_, Meaning::Text | Meaning::Unparsed) => Ok(Comparison::Different("unparsed")),
         (Meaning::Math(_), Meaning::Math(_)) => meanings(&gold, &answer, &mut comparer),
     }
 }

@@ -19,16 +19,9 @@ impl Budget {
 
     /// Takes `units`, or says that the budget is spent.
     pub(super) fn spend(&mut self, units: u64) -> Result<(), Spent> {
-        match self.left.checked_sub(units) {
-            Some(left) => {
-                self.left = left;
-                Ok(())
-            }
-            None => {
-                self.left = 0;
-                Err(Spent("budget-spent"))
-            }
-        }
+        let left = self.left.checked_sub(units);
+        self.left = left.unwrap_or(0);
+        left.map(|_| ()).ok_or(Spent("budget-spent"))
     }
 }
 

@@ -73,12 +73,12 @@ impl Comparer<'_> {
             }
             (Expr::List(gold), Expr::Tuple(answer) | Expr::Bracketed(answer))
             | (Expr::Tuple(gold) | Expr::Bracketed(gold), Expr::List(answer)) => {
-                renamed_rule(self.in_order(gold, answer)?, "list-as-tuple")
+                Ok(renamed_rule(self.in_order(gold, answer)?, "list-as-tuple"))
             }
             (
                 Expr::Tuple(gold) | Expr::Bracketed(gold),
                 Expr::Tuple(answer) | Expr::Bracketed(answer),
-            ) => renamed_rule(self.in_order(gold, answer)?, "same-tuple"),
+            ) => Ok(renamed_rule(self.in_order(gold, answer)?, "same-tuple")),
             (Expr::Set(items), other) | (other, Expr::Set(items))
                 if items.len() == 1 && !is_collection(other) =>
             {
@@ -88,7 +88,7 @@ impl Comparer<'_> {
                 } else {
                     self.values(&items[0], other)?
                 };
-                renamed_rule(outcome, "set-of-one")
+                Ok(renamed_rule(outcome, "set-of-one"))
             }
             (Expr::Such(gold, gold_condition), Expr::Such(answer, answer_condition)) => {
                 let outcome = self.values(gold, answer)?;
@@ -112,8 +112,8 @@ impl Comparer<'_> {
                 }
             }
             (Expr::Combined(..) | Expr::Interval(..), _)
-            | (_, Expr::Combined(..) | Expr::Interval(..)) => self.intervals(gold, answer),
-            (
+            | (_, Expr::Combined(..) | Expr::Interval(..))
+            | (
                 Expr::Constant(Constant::Numbers(_) | Constant::EmptySet),
                 Expr::Tuple(_) | Expr::Set(_),
             )
@@ -154,7 +154,7 @@ impl Comparer<'_> {
                 } else {
                     self.values(other, &quotient)?
                 };
-                renamed_rule(outcome, "ratio-as-quotient")
+                Ok(renamed_rule(outcome, "ratio-as-quotient"))
             }
             (Expr::Text(gold), Expr::Text(answer)) => {
                 Ok(if text::words(gold) == text::words(answer) {
@@ -277,10 +277,10 @@ impl Comparer<'_> {
                 })
             }
             (Expr::Interval(gold, [true, true]), Expr::Bracketed(answer) | Expr::List(answer)) => {
-                renamed_rule(self.in_order(&gold[..], answer)?, "list-as-tuple")
+                Ok(renamed_rule(self.in_order(&gold[..], answer)?, "list-as-tuple"))
             }
             (Expr::Bracketed(gold) | Expr::List(gold), Expr::Interval(answer, [true, true])) => {
-                renamed_rule(self.in_order(gold, &answer[..])?, "list-as-tuple")
+                Ok(renamed_rule(self.in_order(gold, &answer[..])?, "list-as-tuple"))
             }
             (Expr::Combined(operator, gold), Expr::Combined(other, answer)) => {
                 if operator == other {
@@ -334,11 +334,11 @@ impl Comparer<'_> {
             };
             let outcome =
                 self.values(&scale(gold, &gold_unit.size), &scale(answer, &answer_unit.size))?;
-            return renamed_rule(outcome, "same-in-other-unit");
+            return Ok(renamed_rule(outcome, "same-in-other-unit"));
         }
         let outcome = self.values(&gold, &answer)?;
         if outcome.is_equal() {
-            return renamed_rule(outcome, "equal-unit-aside");
+            return Ok(renamed_rule(outcome, "equal-unit-aside"));
         }
         // A share may be written either way: 28% is 0.28.
         let hundredth = |value: &Expr| value.clone().quotient(Expr::integer(100));
@@ -399,7 +399,7 @@ impl Comparer<'_> {
         if as_set {
             let sets = (self.solution_set(gold)?, self.solution_set(answer)?);
             if let (Some(gold), Some(answer)) = sets {
-                return renamed_rule(self.pieces_equal(&gold, &answer)?, "relation-as-set");
+                return Ok(renamed_rule(self.pieces_equal(&gold, &answer)?, "relation-as-set"));
             }
         }
         Ok(Outcome::Different(if matches!((gold, answer), (Expr::Chain(..), Expr::Chain(..))) {
@@ -447,7 +447,7 @@ impl Comparer<'_> {
         };
         let outcome = self.values(gold.value, answer.value)?;
         if outcome.is_equal() {
-            return renamed_rule(outcome, rule);
+            return Ok(renamed_rule(outcome, rule));
         }
         // 70/9, about 7.78: the approximation may be what was asked for.
         if let Some(approximation) = answer.approximation
@@ -468,7 +468,7 @@ impl Comparer<'_> {
             // Names in words are not taken by the letter.
             let wordy = |name: &Expr| matches!(name, Expr::Text(_));
             if wordy(gold.0) || wordy(answer.0) {
-                return renamed_rule(self.values(gold.1, answer.1)?, "equal-name-aside");
+                return Ok(renamed_rule(self.values(gold.1, answer.1)?, "equal-name-aside"));
             }
             return Ok(different);
         };
@@ -486,15 +486,15 @@ impl Comparer<'_> {
             }
         }
         let renamed = rename(answer.1, &map);
-        renamed_rule(self.values(gold.1, &renamed)?, "same-equation")
+        Ok(renamed_rule(self.values(gold.1, &renamed)?, "same-equation"))
     }
 }
 
-fn renamed_rule(outcome: Outcome, rule: &'static str) -> Compared {
-    Ok(match outcome {
+fn renamed_rule(outcome: Outcome, rule: &'static str) -> Outcome {
+    match outcome {
         Outcome::Equal(_) => Outcome::Equal(rule),
         different @ Outcome::Different(_) => different,
-    })
+    }
 }
 
 /// A list of one is what it holds.

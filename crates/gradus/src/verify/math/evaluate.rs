@@ -207,12 +207,12 @@ impl Evaluation<'_, '_> {
         match (a, b) {
             (Value::Complex(a), Value::Complex(b)) => Ok(Value::Complex(self.product(&a, &b))),
             (Value::Infinite(sign), other) | (other, Value::Infinite(sign)) => {
-                Ok(Value::Infinite(sign != self.is_negative(&other)?))
+                Ok(Value::Infinite(sign != is_negative(&other)?))
             }
             (Value::Huge(a), Value::Huge(b)) => Ok(Value::Huge(a != b)),
             // A factor that is not small keeps it large enough.
             (Value::Huge(sign), other) | (other, Value::Huge(sign)) => {
-                let negative = self.is_negative(&other)?;
+                let negative = is_negative(&other)?;
                 match other {
                     Value::Complex(other) if other.real.magnitude() > -1000 => {
                         Ok(Value::Huge(sign != negative))
@@ -244,11 +244,11 @@ impl Evaluation<'_, '_> {
                 Ok(Value::Complex(Complex::from_real(Real::zero())))
             }
             (Value::Infinite(sign), Value::Complex(b)) => {
-                let negative = self.is_negative(&Value::Complex(b))?;
+                let negative = is_negative(&Value::Complex(b))?;
                 Ok(Value::Infinite(sign != negative))
             }
             (Value::Huge(sign), Value::Complex(b)) if b.real.magnitude() < 1000 => {
-                let negative = self.is_negative(&Value::Complex(b))?;
+                let negative = is_negative(&Value::Complex(b))?;
                 Ok(Value::Huge(sign != negative))
             }
             _ => Err(NoValue::Unknown),
@@ -270,18 +270,6 @@ impl Evaluation<'_, '_> {
             real: field.over(&top.real, &norm)?,
             imaginary: field.over(&top.imaginary, &norm)?,
         })
-    }
-
-    fn is_negative(&self, value: &Value) -> Result<bool, NoValue> {
-        match value {
-            Value::Huge(negative) | Value::Infinite(negative) => Ok(*negative),
-            Value::Complex(value) => match value.real.sign() {
-                Some(Ordering::Less) if value.is_real() => Ok(true),
-                Some(Ordering::Greater) if value.is_real() => Ok(false),
-                Some(Ordering::Equal) => Err(NoValue::Undefined),
-                _ => Err(NoValue::Imprecise),
-            },
-        }
     }
 
     fn power(&mut self, base: &Expr, exponent: &Expr) -> Evaluated {
@@ -492,7 +480,11 @@ impl Evaluation<'_, '_> {
         }
         if matches!(
             function,
-            Function::Factorial | Function::Binomial | Function::Gcd | Function::Lcm | Function::Mod
+            Function::Factorial
+                | Function::Binomial
+                | Function::Gcd
+                | Function::Lcm
+                | Function::Mod
         ) {
             return self.of_integers(function, arguments);
         }
@@ -628,6 +620,18 @@ impl Evaluation<'_, '_> {
             _ => return Err(NoValue::Unknown),
         };
         Ok(Value::Complex(Complex::from_real(result)))
+    }
+}
+
+fn is_negative(value: &Value) -> Result<bool, NoValue> {
+    match value {
+        Value::Huge(negative) | Value::Infinite(negative) => Ok(*negative),
+        Value::Complex(value) => match value.real.sign() {
+            Some(Ordering::Less) if value.is_real() => Ok(true),
+            Some(Ordering::Greater) if value.is_real() => Ok(false),
+            Some(Ordering::Equal) => Err(NoValue::Undefined),
+            _ => Err(NoValue::Imprecise),
+        },
     }
 }
 

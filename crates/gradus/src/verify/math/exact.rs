@@ -164,7 +164,7 @@ fn call(function: Function, arguments: &[Expr], values: &Values<'_>, budget: &mu
         Function::Binomial => match (first.to_i64(), found.get(1).and_then(Rational::to_i64)) {
             (Some(n @ 0..), Some(k)) if (0..=n).contains(&k) => {
                 let k = k.min(n - k);
-                let bits = (64 - n.leading_zeros()) as u64 * k as u64;
+                let bits = u64::from(64 - n.leading_zeros()) * k as u64;
                 if bits > LARGEST {
                     return Ok(None);
                 }

@@ -246,10 +246,16 @@ impl Expr {
                 }
                 Expr::Series(_, variable, parts) => {
                     bound.push(variable);
-                    parts.iter().for_each(|part| walk(part, bound, names));
+                    for part in parts {
+                        walk(part, bound, names);
+                    }
                     bound.pop();
                 }
-                other => other.parts().into_iter().for_each(|part| walk(part, bound, names)),
+                other => {
+                    for part in other.parts() {
+                        walk(part, bound, names);
+                    }
+                }
             }
         }
         let mut names = Vec::new();
@@ -261,7 +267,10 @@ impl Expr {
     /// `|AB|`, `(p, q, r)`, `V_1 : V_2`.
     pub(super) fn is_name(&self) -> bool {
         match self {
-            Self::Symbol(_) | Self::Apply(..) | Self::Constant(Constant::E | Constant::I) => true,
+            Self::Symbol(_)
+            | Self::Apply(..)
+            | Self::Text(_)
+            | Self::Constant(Constant::E | Constant::I) => true,
             Self::Product(parts) => {
                 // A segment or triangle by its corners.
                 parts.iter().all(|part| match part {
@@ -272,7 +281,6 @@ impl Expr {
             Self::Call(Function::Abs, parts) | Self::Ratio(parts, _) | Self::Tuple(parts) => {
                 parts.iter().all(Self::is_name)
             }
-            Self::Text(_) => true,
             _ => false,
         }
     }

@@ -289,7 +289,7 @@ impl<'b> Evaluation<'b> {
     fn root_of_minus_one(&self) -> u64 {
         let p = self.prime;
         // g^((p-1)/4) for the first g that is no square.
-        (2..)
+        (2..1000)
             .map(|g| power(g, &((p - 1) / 4).into(), p))
             .find(|root| times(*root, *root, p) == p - 1)
             .unwrap_or(0)

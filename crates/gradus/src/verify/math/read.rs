@@ -72,7 +72,7 @@ fn meaning(
         }
         let reading = Reading { decimal_comma: true, ..reading };
         return Ok(match tokens(&text[start..], reading, budget)? {
-            Some(tail) => (last_mathematics(tail.list, budget)?, None),
+            Some(tail) => (last_mathematics(&tail.list, budget)?, None),
             None => (Meaning::TooLarge, None),
         });
     };
@@ -87,7 +87,7 @@ fn meaning(
         let reading = Reading { decimal_comma: true, ..reading };
         if let Some(mut found) = tokens(text, reading, budget)? {
             relabel(&mut found.list);
-            return Ok((last_mathematics(found.list, budget)?, None));
+            return Ok((last_mathematics(&found.list, budget)?, None));
         }
     }
     let wordy = words > 0;
@@ -102,7 +102,7 @@ fn meaning(
             match tokens(text, reading, budget)? {
                 Some(mut found) => {
                     relabel(&mut found.list);
-                    last_mathematics(found.list, budget)?
+                    last_mathematics(&found.list, budget)?
                 }
                 None => Meaning::Text,
             }
@@ -147,7 +147,7 @@ fn relabel(tokens: &mut [Token]) {
 
 /// The last piece of a sentence that is mathematics with a number in it; what
 /// follows the last "is" goes first.
-fn last_mathematics(tokens: Vec<Token>, budget: &mut Budget) -> Result<Meaning, Spent> {
+fn last_mathematics(tokens: &[Token], budget: &mut Budget) -> Result<Meaning, Spent> {
     let verb = |token: &Token| match &token.kind {
         Kind::Word(word) => matches!(word.as_str(), "is" | "are" | "be" | "equals" | "was" | "to"),
         _ => false,

@@ -196,9 +196,8 @@ impl Comparer<'_> {
                         (&gold_value, gold_digits.as_ref(), gold),
                         (&answer_value, answer_digits.as_ref()),
                     );
-                    match meets {
-                        Some(outcome) => return Ok(outcome),
-                        None => continue,
+                    if let Some(outcome) = meets {
+                        return Ok(outcome);
                     }
                 }
                 None => {}
