@@ -81,6 +81,31 @@ fn ways_to_read_are_tried_in_the_order_given() {
 }
 
 #[test]
+fn the_mode_math_is_the_default_and_takes_options() {
+    let folder = Folder::new();
+    let verdict = |gold: &str, pred: &str, args: &str| {
+        let pair = json!({"gold": gold, "pred": pred}).to_string();
+        let said = folder.gradus_with(&format!("verify pairs - --json {args}"), &pair).done();
+        rows(&said).remove(0)["verdict"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(verdict("$\\frac{1}{2}$", "So the answer is $0.5$.", ""), "correct");
+    assert_eq!(verdict("1 - 1/e", "1 + 1/e", ""), "incorrect");
+    assert_eq!(verdict("8/3", "2.6667", "--relative-digits 6"), "incorrect");
+    assert_eq!(verdict("8/3", "2.6667", "--relative-digits 4"), "correct");
+    assert_eq!(verdict("8/3", "2.6667", "--round-to 2"), "correct");
+    assert_eq!(verdict("f(x)", "f(y)", ""), "incorrect");
+    assert_eq!(verdict("f(x)", "f(y)", "--strict-names false"), "correct");
+    assert_eq!(verdict("x \\in [-2, 7]", "-2 \\le x \\le 7", ""), "correct");
+    assert_eq!(
+        verdict("x \\in [-2, 7]", "-2 \\le x \\le 7", "--relations-as-sets false"),
+        "incorrect"
+    );
+    assert_eq!(verdict("(x + 1)^9", "(1 + x)^9", "--budget 1"), "undecided");
+    let error = folder.gradus_with("verify pairs - --mode exact --round-to 2", PAIRS).failed(2);
+    assert!(error.contains("--round-to is an option of --mode math, not of exact"), "{error}");
+}
+
+#[test]
 fn bad_rows_and_bad_names_are_told_apart() {
     let folder = Folder::new();
     let failed = |row: &str| folder.gradus_with("verify pairs -", &format!("{row}\n")).failed(3);

@@ -89,6 +89,23 @@ pub enum SearchError {
         /// What is wrong with it.
         reason: String,
     },
+    /// Whether an answer is the gold was not decided within the mode's budget.
+    #[error(
+        "problem {problem:?}: mode {mode} could not decide whether {answer:?} is the gold \
+        {gold:?} ({reason}); give such rows their `correct`"
+    )]
+    Undecided {
+        /// Id of the problem.
+        problem: String,
+        /// The gold answer.
+        gold: String,
+        /// The answer of a sample.
+        answer: String,
+        /// Name of the mode.
+        mode: &'static str,
+        /// Where the budget was spent.
+        reason: String,
+    },
     /// Samples of one problem contradict each other.
     #[error("problem {problem:?} sample {sample}: found {found}, expected {expected} as before")]
     Contradiction {

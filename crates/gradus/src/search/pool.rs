@@ -300,12 +300,16 @@ impl Pools {
                 (Some(correct), _) => correct,
                 (None, Some(gold)) => {
                     let grade = verify::grade_answer(gold, answer.as_deref(), self.mode);
-                    if grade.verdict == Verdict::BadGold {
-                        return Err(SearchError::BadGold {
-                            problem: pool.problem.clone(),
-                            gold: gold.clone(),
-                            mode: self.mode.name,
-                            reason: grade.reason,
+                    // Unscored is not wrong.
+                    if matches!(grade.verdict, Verdict::BadGold | Verdict::Undecided) {
+                        let (problem, gold) = (pool.problem.clone(), gold.clone());
+                        let (mode, reason) = (self.mode.name, grade.reason);
+                        let answer = answer.unwrap_or_default();
+                        return Err(match grade.verdict {
+                            Verdict::BadGold => {
+                                SearchError::BadGold { problem, gold, mode, reason }
+                            }
+                            _ => SearchError::Undecided { problem, gold, answer, mode, reason },
                         });
                     }
                     grade.verdict == Verdict::Correct
@@ -346,6 +350,25 @@ mod tests {
 
     fn message(rows: &[&str]) -> String {
         pools(rows, Vec::new()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_comparison_that_was_not_decided_is_an_error_and_not_a_wrong_answer() {
+        static STUCK: Mode = Mode {
+            name: "stuck",
+            summary: "spends its budget",
+            extractions: &[],
+            compare: |_, _| verify::Comparison::Undecided("power-tower"),
+        };
+        let row = r#"{"problem": "a", "answer": "9^9^9", "gold": "1"}"#;
+        let mut fields = serde_json::from_str(row).unwrap();
+        let row = SearchRow::from_fields(&mut fields).unwrap();
+        let error = Pools::new(&[], &[], &STUCK).push(row).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "problem \"a\": mode stuck could not decide whether \"9^9^9\" is the gold \"1\" \
+             (power-tower); give such rows their `correct`"
+        );
     }
 
     #[test]

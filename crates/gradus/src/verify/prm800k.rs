@@ -390,7 +390,9 @@ fn same_value(gold: &str, answer: &str) -> Comparison {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{extract_gold, grade, math_span};
     use super::*;
+    use crate::data::{Verdict, test_data};
 
     fn reason(gold: &str, answer: &str) -> (bool, &'static str) {
         match (MODE.compare)(gold, answer) {
@@ -425,6 +427,31 @@ mod tests {
         ] {
             assert_eq!(normalise(text), normal, "{text}");
         }
+    }
+
+    #[test]
+    fn verdicts_are_those_of_the_published_grader() {
+        // Verdicts of the published program, with sympy 1.12, on the last box or span of
+        // mathematics. Rows on which that reading and ours differ: mathematics over several
+        // lines, and several boxes or spans that are one answer here.
+        const READ_OTHERWISE: [usize; 9] = [17, 18, 127, 145, 149, 159, 160, 161, 169];
+        let Some(path) = test_data::file("grading/cases.jsonl") else { return };
+        let read = [boxed::EXTRACTION, math_span::EXTRACTION, whole_text::EXTRACTION];
+        let (mut compared, mut differing) = (0, Vec::new());
+        for (at, line) in std::fs::read_to_string(path).unwrap().lines().enumerate() {
+            let row: serde_json::Value = serde_json::from_str(line).unwrap();
+            let theirs = match row["default_verdicts"]["prm800k"].as_str() {
+                Some(verdict) if !READ_OTHERWISE.contains(&at) => verdict == "True",
+                _ => continue,
+            };
+            let gold = extract_gold(row["gold"].as_str().unwrap(), &read);
+            let grade = grade(&gold, row["pred"].as_str().unwrap(), &read, &MODE);
+            compared += 1;
+            if (grade.verdict == Verdict::Correct) != theirs {
+                differing.push((at, grade));
+            }
+        }
+        assert_eq!((compared, differing), (173, Vec::new()));
     }
 
     #[test]
