@@ -9,12 +9,13 @@
 //! reduced is wrong; if just one is a whole number they differ; what is left is
 //! compared as mathematics.
 //!
-//! Departures: that last step is sympy there and the mode [`math`] here, with
-//! decimals compared to 12 places; elements that are the same text are equal; an
-//! index of a root is kept (the published program drops it and so takes a cube
-//! root for a sixth root), and so is the name of a command that it does not know.
-//! Never compared as mathematics, as there: more than two unknown letters, `^{`,
-//! `^(`, towers of exponents, and exponents of two digits.
+//! The mode is there to reproduce published numbers, so known faults stay: a
+//! fraction loses the parentheses of its parts, (x + 2)/7 being x + 2/7, and a
+//! root its index. Never compared as mathematics, as there: equations and lists,
+//! more than two unknown letters, `^{`, `^(`, towers of exponents, and exponents
+//! of two digits. Departures: that last step is sympy there and the mode [`math`]
+//! here, with decimals compared to 12 places; elements that are the same text are
+//! equal; a command that the program does not know keeps its name.
 
 use std::collections::BTreeSet;
 
@@ -181,12 +182,7 @@ fn without_latex(text: &str, depth: u32) -> String {
     if depth > DEEPEST {
         return text.to_owned();
     }
-    let group = |text: &str| {
-        let plain = without_latex(text, depth + 1);
-        let one = plain.chars().all(char::is_alphanumeric);
-        let signed = plain.strip_prefix('-').is_some_and(|rest| rest.chars().all(digit));
-        if one || signed { plain } else { format!("({plain})") }
-    };
+    let inside = |text: &str| without_latex(text, depth + 1);
     let mut plain = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find('\\') {
@@ -210,20 +206,14 @@ fn without_latex(text: &str, depth: u32) -> String {
             "frac" | "tfrac" | "dfrac" => {
                 let (numerator, after) = argument(rest);
                 let (denominator, after) = argument(after);
-                plain.push(' ');
-                plain.push_str(&group(numerator));
-                plain.push('/');
-                plain.push_str(&group(denominator));
+                let (numerator, denominator) = (inside(numerator), inside(denominator));
+                plain.push_str(&format!(" {numerator}/{denominator}"));
                 rest = after;
             }
             "sqrt" => {
                 let index = rest.strip_prefix('[').and_then(|rest| rest.split_once(']'));
                 let (radicand, after) = argument(index.map_or(rest, |(_, after)| after));
-                let radicand = without_latex(radicand, depth + 1);
-                match index {
-                    Some((index, _)) => plain.push_str(&format!("({radicand})^(1/{index})")),
-                    None => plain.push_str(&format!("sqrt({radicand})")),
-                }
+                plain.push_str(&format!("sqrt({})", inside(radicand)));
                 rest = after;
             }
             "pi" => plain.push_str("pi"),
@@ -361,8 +351,9 @@ fn may_be_compared(gold: &str, answer: &str) -> bool {
     let names = format!("{gold} {answer}").replace("sqrt", "").replace("frac", "");
     let letters: BTreeSet<char> = names.chars().filter(|c| c.is_alphabetic()).collect();
     // An equation or a list is an error there.
-    let readable =
-        |text: &str| has_small_exponents(text) && !text.contains(['=', '<', '>', ',', ':']);
+    let readable = |text: &str| {
+        has_small_exponents(text) && !text.contains(['=', '<', '>', '≤', '≥', '≠', ',', ':'])
+    };
     letters.len() <= 2 && [gold, answer].into_iter().all(readable)
 }
 
@@ -423,7 +414,8 @@ mod tests {
             (r"2\pi", "2pi"),
             (r"(-\infty, 3) \cup [4, 5)", "(-inf,3)u[4,5)"),
             ("1 or 2", "1,2"),
-            (r"\frac{x+1}{2}", "(x+1)/2"),
+            (r"\frac{x+1}{2}", "x+1/2"),
+            (r"\sqrt[3]{2}", "sqrt(2)"),
         ] {
             assert_eq!(normalise(text), normal, "{text}");
         }
@@ -448,10 +440,11 @@ mod tests {
             let grade = grade(&gold, row["pred"].as_str().unwrap(), &read, &MODE);
             compared += 1;
             if (grade.verdict == Verdict::Correct) != theirs {
-                differing.push((at, grade));
+                differing.push(at);
             }
         }
-        assert_eq!((compared, differing), (173, Vec::new()));
+        // sympy does not find that 10 sqrt(10.5) / 27 is 5 sqrt(42) / 27.
+        assert_eq!((compared, differing), (173, vec![108]));
     }
 
     #[test]
