@@ -6,6 +6,7 @@ use super::matrix::matrix;
 use super::number::Rational;
 use super::relation::{Pair, pairs};
 use super::scalar::{Compared, Comparer, Outcome};
+use super::set::Piece;
 use super::text;
 use super::unit::unit;
 
@@ -49,6 +50,9 @@ impl Comparer<'_> {
         let (gold, answer) = (alone(gold), alone(answer));
         if gold == answer {
             return Ok(Outcome::Equal("same-expression"));
+        }
+        if let Some(outcome) = self.joint_conditions(gold, answer)? {
+            return Ok(outcome);
         }
         if matches!(gold, Expr::Chain(..)) || matches!(answer, Expr::Chain(..)) {
             return self.chains(gold, answer);
@@ -177,7 +181,14 @@ impl Comparer<'_> {
                 if is_collection(gold) || is_collection(answer) {
                     return Ok(Outcome::Different("other-kind"));
                 }
-                self.scalars(gold, answer)
+                let outcome = self.scalars(gold, answer)?;
+                if !outcome.is_equal()
+                    && gold.variables().is_empty()
+                    && let Some(number) = before_unit(answer)
+                {
+                    return Ok(renamed_rule(self.scalars(gold, &number)?, "equal-unit-aside"));
+                }
+                Ok(outcome)
             }
         }
     }
@@ -409,11 +420,55 @@ impl Comparer<'_> {
         }))
     }
 
-    fn solution_set(&mut self, expr: &Expr) -> Result<Option<Vec<super::set::Piece>>, Spent> {
+    /// `x < 1 or x > 2` against a set or another relation.
+    fn joint_conditions(&mut self, gold: &Expr, answer: &Expr) -> Result<Option<Outcome>, Spent> {
+        let joint = (is_joint(gold), is_joint(answer));
+        let other = |expr: &Expr| {
+            matches!(
+                expr,
+                Expr::Chain(..) | Expr::Interval(..) | Expr::Combined(..) | Expr::Tuple(_)
+            )
+        };
+        let applies = match joint {
+            (true, true) => true,
+            (true, false) => other(answer),
+            (false, true) => other(gold) && self.options.relation_as_set,
+            (false, false) => false,
+        };
+        if !applies {
+            return Ok(None);
+        }
+        let sets = (self.solution_set(gold)?, self.solution_set(answer)?);
+        if let (Some(gold), Some(answer)) = sets
+            && self.pieces_equal(&gold, &answer)?.is_equal()
+        {
+            return Ok(Some(Outcome::Equal("relation-as-set")));
+        }
+        Ok(None)
+    }
+
+    fn solution_set(&mut self, expr: &Expr) -> Result<Option<Vec<Piece>>, Spent> {
         let pieces = match expr {
             Expr::Chain(sides, relations) => {
                 let Some(pieces) = self.solutions(sides, relations)? else { return Ok(None) };
                 pieces
+            }
+            // Conditions together; alternatives where nothing meets them all.
+            Expr::List(items) => {
+                let mut all: Option<Vec<Piece>> = None;
+                let mut any = Vec::new();
+                for item in items {
+                    let Some(pieces) = self.solution_set(item)? else { return Ok(None) };
+                    any.extend(pieces.iter().cloned());
+                    all = match all {
+                        None => Some(pieces),
+                        Some(before) => self.intersection(&before, &pieces)?,
+                    };
+                    if all.is_none() {
+                        return Ok(None);
+                    }
+                }
+                all.filter(|pieces| !pieces.is_empty()).unwrap_or(any)
             }
             Expr::Tuple(_)
             | Expr::Interval(..)
@@ -495,6 +550,30 @@ fn renamed_rule(outcome: Outcome, rule: &'static str) -> Outcome {
         Outcome::Equal(_) => Outcome::Equal(rule),
         different @ Outcome::Different(_) => different,
     }
+}
+
+/// Whether these are inequalities that are stated together.
+fn is_joint(expr: &Expr) -> bool {
+    match expr {
+        Expr::List(items) => items.iter().all(|item| match item {
+            Expr::Chain(_, relations) => relations.iter().all(|relation| relation.is_inequality()),
+            _ => false,
+        }),
+        _ => false,
+    }
+}
+
+/// The number in `6 m`, where a gold without variables shows that `m` is a unit.
+fn before_unit(answer: &Expr) -> Option<Expr> {
+    let Expr::Product(factors) = answer else { return None };
+    let (last, rest) = factors.split_last()?;
+    let name = match last {
+        Expr::Power(base, exponent) if matches!(**exponent, Expr::Number(_)) => &**base,
+        other => other,
+    };
+    let is_unit = matches!(name, Expr::Symbol(name) if "mgshLNJWVAKCF".contains(name.as_str()));
+    let number = if rest.len() == 1 { rest[0].clone() } else { Expr::Product(rest.to_vec()) };
+    (is_unit && number.variables().is_empty()).then_some(number)
 }
 
 /// A list of one is what it holds.

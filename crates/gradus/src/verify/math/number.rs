@@ -159,7 +159,7 @@ impl Rational {
     /// The rational root, where there is one: of a negative number for an odd index only.
     pub(super) fn root(&self, index: u32, budget: &mut Budget) -> Result<Option<Self>, Spent> {
         let odd = index % 2 == 1;
-        if index == 0 || (self.is_negative() && !odd) || self.bits() > 1 << 14 {
+        if index == 0 || (self.is_negative() && !odd) || self.bits() > 1 << 12 {
             return Ok(None);
         }
         let words = self.bits() / 64 + 1;
@@ -242,6 +242,10 @@ pub(super) fn multiplication(bits: u64) -> u64 {
 fn fits(a: &Rational, b: &Rational, budget: &mut Budget) -> Result<bool, Spent> {
     let bits = a.bits() + b.bits();
     budget.spend(multiplication(bits) + 2)?;
+    if !a.denominator.is_one() || !b.denominator.is_one() {
+        // The greatest common divisor of the result.
+        budget.spend(bits.min(2 * REDUCE).pow(2) / 1024)?;
+    }
     Ok(bits <= 2 * LARGEST)
 }
 

@@ -5,6 +5,7 @@ use super::expr::Expr;
 use super::parse::{Fail, parse};
 use super::text;
 use super::token::{Comma, Kind, Reading, Token, tokens};
+use super::word;
 
 /// An answer, read.
 #[derive(Debug)]
@@ -93,7 +94,10 @@ fn meaning(
     let wordy = words > 0;
     let parsed = if found.broken { Err(Fail::Syntax) } else { parse(found.list.clone(), budget) };
     let meaning = match parsed {
-        Ok(Expr::Text(_)) => Meaning::Text,
+        Ok(Expr::Text(words)) => match word::number(&words) {
+            Some(number) => Meaning::Math(Expr::integer(number)),
+            None => Meaning::Text,
+        },
         Ok(expr) => Meaning::Math(expr),
         Err(Fail::Spent(spent)) => return Err(spent),
         Err(Fail::Deep) => Meaning::TooLarge,

@@ -423,15 +423,18 @@ pub(super) fn infinite(expr: &Expr) -> Option<bool> {
 fn wants_integers(expr: &Expr) -> bool {
     expr.any(&mut |part| match part {
         Expr::Call(
-            Function::Floor
-            | Function::Ceil
-            | Function::Factorial
+            Function::Factorial
             | Function::Binomial
             | Function::Gcd
             | Function::Lcm
             | Function::Mod,
             arguments,
         ) => arguments.iter().any(|argument| !argument.variables().is_empty()),
+        // Rounding is for whole numbers where the names are those of whole numbers.
+        Expr::Call(Function::Floor | Function::Ceil, arguments) => {
+            let names = arguments[0].variables();
+            !names.is_empty() && names.iter().all(|name| "ijklmnpqKMN".contains(name))
+        }
         Expr::Series(Series::Sum | Series::Product, ..) => true,
         // (-1)^n
         Expr::Power(base, exponent) => {

@@ -36,6 +36,35 @@ pub(super) fn is_word(run: &str) -> bool {
         && !bytes.iter().all(|byte| b"abcdxyznmk".contains(byte))
 }
 
+/// The number that one word names, up to twenty.
+pub(super) fn number(word: &str) -> Option<i64> {
+    const NUMBERS: &[&str] = &[
+        "zero",
+        "one",
+        "two",
+        "three",
+        "four",
+        "five",
+        "six",
+        "seven",
+        "eight",
+        "nine",
+        "ten",
+        "eleven",
+        "twelve",
+        "thirteen",
+        "fourteen",
+        "fifteen",
+        "sixteen",
+        "seventeen",
+        "eighteen",
+        "nineteen",
+        "twenty",
+    ];
+    let lower = word.to_ascii_lowercase();
+    (0..).zip(NUMBERS).find(|(_, number)| **number == lower).map(|(value, _)| value)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
