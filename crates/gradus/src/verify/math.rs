@@ -67,7 +67,7 @@ impl Default for MathOptions {
             round_to: None,
             strict_names: true,
             relation_as_set: true,
-            budget: 1_000_000,
+            budget: 600_000,
         }
     }
 }
