@@ -144,12 +144,12 @@ const CHUNK_BYTES: usize = 1 << 22;
 /// them in their order where the format is JSON.
 pub(crate) fn grade<R: Row + Send>(
     mut rows: Rows<R>,
-    file: &Path,
     prepare: impl Fn(R) -> Result<GradeRow, FieldError> + Sync,
     grader: impl Fn(&GradeRow) -> Grade + Sync,
     names: Names,
     format: Format,
 ) -> Result<Tally, Failure> {
+    let file = rows.file().to_owned();
     let json = format == Format::Json;
     let mut writer = RowWriter::new();
     let mut tally = Tally::default();
@@ -157,7 +157,7 @@ pub(crate) fn grade<R: Row + Send>(
     loop {
         let graded = || -> Vec<_> {
             let one = |(line, row)| {
-                let row = prepare(row).map_err(|error| at_line(file, line, error))?;
+                let row = prepare(row).map_err(|error| at_line(&file, line, error))?;
                 let grade = grader(&row);
                 let differs = row.expected.is_some_and(|expected| !expected.is(grade.verdict));
                 let shown = differs.then(|| difference(line, &row, &grade));

@@ -110,17 +110,23 @@ fn bad_rows_and_bad_names_are_told_apart() {
     let folder = Folder::new();
     let failed = |row: &str| folder.gradus_with("verify pairs -", &format!("{row}\n")).failed(3);
     for (row, said) in [
-        (r#"{"pred": "1"}"#, "-:1: gold: found nothing, expected a string or a number"),
-        (r#"{"gold": "1"}"#, "-:1: pred: found nothing, expected a string, a number or null"),
+        (
+            r#"{"pred": "1"}"#,
+            "standard input:1: gold: found nothing, expected a string or a number",
+        ),
+        (
+            r#"{"gold": "1"}"#,
+            "standard input:1: pred: found nothing, expected a string, a number or null",
+        ),
         (r#"{"gold": ["1"], "pred": "1"}"#, "gold: found a list of 1, expected a string"),
         (r#"{"gold": "1", "pred": {}}"#, "pred: found an object, expected a string"),
         (r#"{"gold": "1", "pred": "1", "expected": 2}"#, "expected: found 2, expected 0, 1, true"),
         (r#"{"gold": "1", "pred": "1", "expected": "right"}"#, "expected: found \"right\""),
         ("[]", "expected one pair of gold and pred as a JSON object"),
         ("{\"gold\": \"1\", \"pred\": \"\u{0}\"}", ":1: found"),
-        ("", "-: found no row, expected at least one"),
+        ("", "standard input: found no row, expected at least one"),
     ] {
-        let error = failed(row).replace("standard input", "-");
+        let error = failed(row);
         assert!(error.contains(said), "{row:?}: {error}");
     }
     // What could be read before the bad row is answered.
@@ -235,7 +241,9 @@ fn a_completion_of_no_known_problem_is_an_error_of_its_row() {
     };
     let error = failed(r#"{"problem": "c", "text": "18"}"#);
     assert!(
-        error.contains("-:1: problem: found \"c\", expected the id of a problem in problems.jsonl"),
+        error.contains(
+            "standard input:1: problem: found \"c\", expected the id of a problem in problems.jsonl"
+        ),
         "{error}"
     );
     let error = failed(r#"{"problem": "a"}"#);

@@ -126,8 +126,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<Output, Failure> {
             let rows = data::read::<PairRow>(&args.rows)?;
             let names = Names { answer: "extracted", correct: None };
             let prepare = |PairRow(row): PairRow| Ok(row);
-            let tally =
-                grade(rows, &args.rows, prepare, |row| grader.grade(row), names, global.format())?;
+            let tally = grade(rows, prepare, |row| grader.grade(row), names, global.format())?;
             Ok(tally.output("Rows that differ from what they expect", args.grading.fail_under))
         }
         Command::Samples(args) => {
@@ -137,8 +136,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<Output, Failure> {
             let names = Names { answer: "answer", correct: Some("correct") };
             let reread = !args.grading.extract.is_empty();
             let prepare = |row: SampleRow| row.with_gold(&golds, &args.problems, reread);
-            let tally =
-                grade(rows, &args.rows, prepare, |row| grader.grade(row), names, global.format())?;
+            let tally = grade(rows, prepare, |row| grader.grade(row), names, global.format())?;
             Ok(tally.output("Rows whose verdict changed", args.grading.fail_under))
         }
     }

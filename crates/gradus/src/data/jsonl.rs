@@ -38,9 +38,14 @@ impl<R> Rows<R> {
         self.line
     }
 
-    /// Its length in bytes.
+    /// Length of that line in bytes.
     pub fn bytes(&self) -> usize {
         self.bytes.len()
+    }
+
+    /// The file, as errors name it.
+    pub fn file(&self) -> &Path {
+        &self.file
     }
 }
 
