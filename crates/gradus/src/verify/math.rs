@@ -9,6 +9,7 @@
 
 use super::{Comparison, Mode, auto};
 use budget::{Budget, Spent};
+use expr::Expr;
 use read::{Answer, Meaning};
 use scalar::{Comparer, Outcome};
 use token::Comma;
@@ -150,7 +151,7 @@ fn meanings(
         });
     }
     if let Some((comma, other)) = &gold.other {
-        if comparer.answers(other, answer_expr)?.is_equal() {
+        if may_be(*comma, answer_expr) && comparer.answers(other, answer_expr)?.is_equal() {
             return Ok(Comparison::Equal(match comma {
                 Comma::Thousands => "gold-comma-read-as-list",
                 Comma::Decimal => "gold-comma-read-as-decimal",
@@ -159,6 +160,7 @@ fn meanings(
         return Ok(Comparison::Different("other-in-either-reading-of-comma"));
     }
     if let Some((comma, other)) = &answer.other
+        && may_be(*comma, gold_expr)
         && comparer.answers(gold_expr, other)?.is_equal()
     {
         return Ok(Comparison::Equal(match comma {
@@ -170,6 +172,16 @@ fn meanings(
         Outcome::Equal(rule) => Comparison::Equal(rule),
         Outcome::Different(reason) => Comparison::Different(reason),
     })
+}
+
+/// Whether the second reading of a comma is worth trying against the other side:
+/// a decimal comma only against a number that is written with a point.
+fn may_be(comma: Comma, other: &Expr) -> bool {
+    match (comma, other) {
+        (Comma::Thousands, _) | (Comma::Decimal, Expr::Decimal(..)) => true,
+        (_, Expr::Quantity(inner, _) | Expr::Negative(inner)) => may_be(comma, inner),
+        _ => false,
+    }
 }
 
 /// The verdict on two plain integers, without reading them further.

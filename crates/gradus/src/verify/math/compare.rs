@@ -584,7 +584,8 @@ fn alone(expr: &Expr) -> &Expr {
     }
 }
 
-fn is_collection(expr: &Expr) -> bool {
+/// Whether an expression is no single number or function.
+pub(super) fn is_collection(expr: &Expr) -> bool {
     matches!(
         expr,
         Expr::List(_)

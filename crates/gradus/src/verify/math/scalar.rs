@@ -470,7 +470,11 @@ fn sample(name: &str, point: u64, whole: bool) -> Rational {
 fn not_evaluated(gold: &Expr, answer: &Expr) -> Compared {
     // A name with arguments is compared as it stands.
     let named = |expr: &Expr| {
-        expr.any(&mut |part| matches!(part, Expr::Apply(..) | Expr::Ellipsis | Expr::Text(_)))
+        expr.any(&mut |part| {
+            let atom = matches!(part, Expr::Apply(..) | Expr::Ellipsis | Expr::Text(_));
+            // A set or list within an expression is no number.
+            atom || super::compare::is_collection(part) || matches!(part, Expr::Chain(..))
+        })
     };
     if named(gold) || named(answer) {
         return Ok(Outcome::Different("other-expression"));
