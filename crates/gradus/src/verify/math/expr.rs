@@ -276,8 +276,27 @@ impl Expr {
                 parts.iter().all(|part| match part {
                     Self::Symbol(name) => name.starts_with(char::is_uppercase),
                     _ => false,
-                }) || matches!(parts.as_slice(), [Self::Symbol(_), Self::Tuple(_)])
+                }) || match parts.as_slice() {
+                    // `P(X = 2)`, `n(A \cup B)`, `f^{-1}(x)`
+                    [Self::Symbol(_), Self::Tuple(_) | Self::Chain(..) | Self::Combined(..)] => {
+                        true
+                    }
+                    [Self::Power(function, _), Self::Symbol(_)] => {
+                        matches!(&**function, Self::Symbol(name) if matches!(name.as_str(), "f" | "g" | "h"))
+                    }
+                    _ => false,
+                }
             }
+            // A limit, a sum or the sine of an angle is what a problem asks for.
+            Self::Series(..) => !self.variables().is_empty(),
+            Self::Call(Function::Sin | Function::Cos | Function::Tan | Function::Cot, parts) => {
+                parts.iter().all(|part| part.is_name() || matches!(part, Self::Symbol(_)))
+            }
+            // `\frac{dy}{dx}`
+            Self::Quotient(top, bottom) => [top, bottom].into_iter().all(|part| match &**part {
+                Self::Product(factors) => matches!(&factors[0], Self::Symbol(name) if name == "d"),
+                _ => false,
+            }),
             Self::Call(Function::Abs, parts) | Self::Ratio(parts, _) | Self::Tuple(parts) => {
                 parts.iter().all(Self::is_name)
             }

@@ -218,6 +218,16 @@ impl<'t> Lexer<'t> {
             length += 1 + fraction;
             places = Some(fraction as u32);
         }
+        if let Some((end, top, bottom)) = repeating(&rest[length..], &digits, places) {
+            self.at += length + end;
+            self.push(Kind::Frac);
+            for digits in [top, bottom] {
+                self.push(Kind::Brace);
+                self.push(Kind::Number(digits.to_string(), None, 0));
+                self.push(Kind::EndBrace);
+            }
+            return;
+        }
         let mut exponent = 0;
         let tail = &rest[length..];
         if first > 0 && tail.starts_with(['e', 'E']) {
@@ -257,6 +267,15 @@ impl<'t> Lexer<'t> {
         let rest = self.rest();
         let length = rest.bytes().take_while(u8::is_ascii_alphabetic).count();
         let mut run = &rest[..length];
+        if run.len() == 1 && rest.len() >= 3 && rest.is_char_boundary(3) {
+            let half_day =
+                ["a.m", "p.m"].into_iter().find(|half| rest[..3].eq_ignore_ascii_case(half));
+            if let Some(half) = half_day {
+                self.at += 3;
+                self.push(Kind::Word(half.replace('.', "")));
+                return;
+            }
+        }
         let glued = self.out.list.last().is_some_and(|last| {
             !self.spaced && matches!(last.kind, Kind::Number(..) | Kind::Close(_) | Kind::EndBrace)
         });
@@ -271,7 +290,12 @@ impl<'t> Lexer<'t> {
             self.word(run);
             return;
         }
-        if let Some(kind) = named(run) {
+        // After a number these are halves of the day, else segments.
+        let hour = matches!(run, "AM" | "PM")
+            && self.out.list.last().is_some_and(|last| matches!(last.kind, Kind::Number(..)));
+        if hour {
+            self.word(run);
+        } else if let Some(kind) = named(run) {
             self.push(kind);
         } else if run.len() == 1 {
             self.push(letter(run));
@@ -603,6 +627,24 @@ impl<'t> Lexer<'t> {
             || !after.trim_start().starts_with(operand)
             || after.starts_with(char::is_whitespace)
     }
+}
+
+/// The fraction that digits come to with what repeats for ever behind them, as
+/// `0.1\overline{6}`, and where it ends.
+fn repeating(tail: &str, digits: &str, places: Option<u32>) -> Option<(usize, u64, u64)> {
+    let point = if places.is_some() { tail } else { tail.strip_prefix('.')? };
+    let inner = ["\\overline{", "\\bar{", "\\dot{"].iter().find_map(|c| point.strip_prefix(c))?;
+    let end = matching(inner)?;
+    let period = &inner[..end];
+    let places = places.unwrap_or(0);
+    if period.len() + digits.len() > 17 || !period.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let before: u64 = if digits.is_empty() { 0 } else { digits.parse().ok()? };
+    let scale = 10u64.checked_pow(period.len() as u32)?;
+    let top = before.checked_mul(scale)? + period.parse::<u64>().ok()? - before;
+    let bottom = (scale - 1).checked_mul(10u64.checked_pow(places)?)?;
+    Some((tail.len() - inner.len() + end + 1, top, bottom))
 }
 
 /// Where the brace closes that was open before `inner`.
