@@ -4,7 +4,8 @@
 //! Spans that only "and", "or" or a comma separate are one answer: `$1$ and $2$`
 //! is `1, 2`. Inline mathematics ends on its line. A dollar sign is currency
 //! where Pandoc's Markdown reads it so (the closing one is not followed by a
-//! digit), and where the piece would begin or end in space and hold a plain word.
+//! digit), and where the piece would begin or end in space and, without a command,
+//! hold a plain word or begin as an amount.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -186,10 +187,8 @@ impl<'t> Spans<'t> {
             return open.len();
         };
         let piece = &line[..end];
-        let spaced = piece.starts_with(' ') || piece.ends_with(' ');
         let money = dollar
-            && (line[end + 1..].starts_with(|c: char| c.is_ascii_digit())
-                || spaced && has_plain_word(piece));
+            && (line[end + 1..].starts_with(|c: char| c.is_ascii_digit()) || is_money(piece));
         if money || piece.trim().is_empty() {
             return open.len();
         }
@@ -204,7 +203,9 @@ impl<'t> Spans<'t> {
             return !self.text[..at].trim_end_matches(' ').ends_with(|c: char| c.is_ascii_digit());
         }
         let currency = |c: char| c.is_ascii_digit() || c.is_whitespace();
-        self.line_end == self.text.len() && !line.starts_with(currency)
+        // GSM8K writes an amount that was computed as $<<5+6=11>>11.
+        let computed = line.starts_with("<<");
+        self.line_end == self.text.len() && !line.starts_with(currency) && !computed
     }
 
     fn push(&mut self, start: usize, inner: Range<usize>, close: usize) {
@@ -226,10 +227,15 @@ fn closing(line: &str, close: &str) -> Option<usize> {
     None
 }
 
-/// Three letters in a row, in a piece without any command.
-fn has_plain_word(piece: &str) -> bool {
-    let mut words = piece.split(|c: char| !c.is_alphabetic());
-    !piece.contains('\\') && words.any(|word| word.chars().count() >= 3)
+/// Is a piece between two dollar signs no mathematics, as in "$5 and $7" and "$5 = $5"?
+/// It begins or ends in space and, without any command in it, holds a word or begins as
+/// an amount does.
+fn is_money(piece: &str) -> bool {
+    let is_word = |word: &str| word.chars().count() >= 3;
+    let has_word = || piece.split(|c: char| !c.is_alphabetic()).any(is_word);
+    let amount = piece.starts_with(|c: char| c.is_ascii_digit()) && piece.ends_with(' ');
+    let spaced = piece.starts_with(' ') || piece.ends_with(' ');
+    spaced && !piece.contains('\\') && (amount || has_word())
 }
 
 #[cfg(test)]
@@ -271,7 +277,14 @@ mod tests {
 
     #[test]
     fn dollars_of_currency_are_no_marks() {
-        for text in ["from $5 to $7", "$10 and $20", "it costs $5.", "2,74 $ a..", "$ 3"] {
+        for text in [
+            "from $5 to $7",
+            "$10 and $20",
+            "$5 + $6 = $<<5+6=11>>11",
+            "it costs $5.",
+            "2,74 $ a..",
+            "$ 3",
+        ] {
             assert_eq!(read(text), None, "{text}");
         }
         assert_eq!(read("$x$ costs $5 more").as_deref(), Some("x"));
