@@ -12,6 +12,7 @@ the ratio, and how many verdicts agree.
 """
 
 import argparse
+import importlib.metadata
 import json
 import os
 import random
@@ -102,7 +103,8 @@ def main():
     peer_speed = len(rows) / (theirs - peer_idle)
     agree = sum((ours == "correct") == (theirs == "correct")
                 for ours, theirs in zip(our_verdicts, their_verdicts))
-    row = dict(bench="verify_speed", cpu=cpu_name(), rows=len(rows), repeats=asked.repeats,
+    row = dict(bench="verify_speed", cpu=cpu_name(),
+               math_verify=importlib.metadata.version("math-verify"), rows=len(rows), repeats=asked.repeats,
                pairs=asked.pairs and Path(asked.pairs).name or "gsm8k and math500",
                pairs_per_cpu_second=dict(gradus=round(speed), math_verify=round(peer_speed)),
                ratio_to_math_verify=round(speed / peer_speed), same_verdict=agree)

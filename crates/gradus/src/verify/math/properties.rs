@@ -206,7 +206,7 @@ fn probe(gold: &str, answer: &str) {
     assert!(!matches!(found(gold, gold), Comparison::Different(_)), "{gold:?}");
 }
 
-/// `cargo test --release -p gradus --lib a_million -- --ignored`, about two minutes.
+/// `cargo test --release -p gradus --lib a_million -- --ignored`, about a minute.
 #[test]
 #[ignore = "a million inputs; run by hand in a release build"]
 fn a_million_texts_are_compared_without_a_panic() {
