@@ -4,7 +4,7 @@
 use super::number::Rational;
 
 /// Trees and brackets deeper than this are not read.
-pub(super) const DEEPEST: u32 = 48;
+pub(super) const DEEPEST: u32 = 100;
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Expr {
