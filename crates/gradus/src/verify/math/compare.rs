@@ -51,6 +51,13 @@ impl Comparer<'_> {
         if gold == answer {
             return Ok(Outcome::Equal("same-expression"));
         }
+        if let Some((letter, value)) = lettered(gold)
+            && lettered(answer).is_none()
+        {
+            // A choice that is given with its value is met by either.
+            let outcome = self.values(&letter, answer)?;
+            return if outcome.is_equal() { Ok(outcome) } else { self.values(&value, answer) };
+        }
         if let Some(outcome) = self.joint_conditions(gold, answer)? {
             return Ok(outcome);
         }
@@ -550,6 +557,15 @@ fn renamed_rule(outcome: Outcome, rule: &'static str) -> Outcome {
         Outcome::Equal(_) => Outcome::Equal(rule),
         different @ Outcome::Different(_) => different,
     }
+}
+
+/// The letter and the value of `\text{(D)} 15`.
+fn lettered(expr: &Expr) -> Option<(Expr, Expr)> {
+    let Expr::Product(factors) = expr else { return None };
+    let (first, rest) = factors.split_first()?;
+    let is_letter = matches!(first, Expr::Text(letter) if letter.len() == 1);
+    let value = if rest.len() == 1 { rest[0].clone() } else { Expr::Product(rest.to_vec()) };
+    is_letter.then(|| (first.clone(), value))
 }
 
 /// Whether these are inequalities that are stated together.
