@@ -102,6 +102,11 @@ impl Comparer<'_> {
                 Ok(renamed_rule(outcome, "set-of-one"))
             }
             (Expr::Such(gold, gold_condition), Expr::Such(answer, answer_condition)) => {
+                if let (Expr::Symbol(gold), Expr::Symbol(answer)) = (&**gold, &**answer) {
+                    // What the elements are called does not matter.
+                    let renamed = rename(answer_condition, &[(answer, gold)]);
+                    return self.values(gold_condition, &renamed);
+                }
                 let outcome = self.values(gold, answer)?;
                 if !outcome.is_equal() {
                     return Ok(outcome);
@@ -572,7 +577,9 @@ fn lettered(expr: &Expr) -> Option<(Expr, Expr)> {
 fn is_joint(expr: &Expr) -> bool {
     match expr {
         Expr::List(items) => items.iter().all(|item| match item {
-            Expr::Chain(_, relations) => relations.iter().all(|relation| relation.is_inequality()),
+            Expr::Chain(_, relations) => relations
+                .iter()
+                .all(|relation| relation.is_inequality() || *relation == Relation::NotEqual),
             _ => false,
         }),
         _ => false,
