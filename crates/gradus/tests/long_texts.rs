@@ -71,8 +71,7 @@ fn long_texts_take_time_in_proportion() {
         for extraction in EXTRACTIONS {
             time(extraction.name, &|| drop((extraction.extract)(&text)));
         }
-        // The mode math counts its work and has tests of its own.
-        for mode in MODES.iter().filter(|mode| mode.name != "math") {
+        for mode in MODES {
             time(mode.name, &|| {
                 (mode.compare)(&text, &text);
                 (mode.compare)(&text, "1");
@@ -80,4 +79,23 @@ fn long_texts_take_time_in_proportion() {
         }
     }
     assert!(slow.is_empty(), "{slow:#?}");
+}
+
+#[test]
+fn deep_texts_need_little_stack() {
+    let deep = |open: &str| format!("{}7{}", open.repeat(10_000), "}".repeat(10_000));
+    let texts = ["\\boxed{", "\\text{", "\\mathrm{", "{", "\\sqrt{"].map(deep);
+    let small = std::thread::Builder::new().stack_size(512 << 10);
+    let graded = small.spawn(move || {
+        for text in &texts {
+            for extraction in EXTRACTIONS {
+                let _ = (extraction.extract)(text);
+            }
+            for mode in MODES {
+                (mode.compare)("7", text);
+                (mode.compare)(text, "7");
+            }
+        }
+    });
+    graded.unwrap().join().unwrap();
 }

@@ -179,7 +179,17 @@ fn last_mathematics(tokens: &[Token], budget: &mut Budget) -> Result<Meaning, Sp
         let is_word = |token: &Token| matches!(token.kind, Kind::Word(_));
         let start = tokens[..stop].iter().rposition(is_word).map_or(0, |word| word + 1);
         let close = tokens[stop..].iter().position(is_word).map_or(tokens.len(), |by| stop + by);
-        for (start, close) in [(start, close), (start, stop + 1), (stop, stop + 1)] {
+        // A minus before the number is its sign, unless it takes it from what stands before.
+        let operand = |token: &Token| {
+            matches!(
+                token.kind,
+                Kind::Number(..) | Kind::Symbol(_) | Kind::EndBrace | Kind::Close(_)
+            )
+        };
+        let minus = stop > 0 && matches!(tokens[stop - 1].kind, Kind::Minus);
+        let difference = minus && stop > 1 && operand(&tokens[stop - 2]);
+        let number = stop - usize::from(minus && !difference);
+        for (start, close) in [(start, close), (start, stop + 1), (number, stop + 1)] {
             if let Some(expr) = try_parse(&tokens[start..close.min(end.max(stop + 1))])? {
                 return Ok(Meaning::Math(expr));
             }

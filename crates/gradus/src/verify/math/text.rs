@@ -1,5 +1,8 @@
 //! Answers as texts: cheap normal forms, and what is mathematics in prose.
 
+use std::collections::HashMap;
+use std::ops::Range;
+
 /// The text without what does not change its meaning: delimiters, spacing,
 /// sizes of brackets and fractions, a closing period. Space is kept between
 /// letters and digits. Equal results mean equal answers.
@@ -93,31 +96,70 @@ pub(super) fn words(text: &str) -> String {
 /// it that only "and", "or" or a comma separate. A box that does not close ends
 /// with the text where `damaged` allows it.
 pub(super) fn boxes(text: &str, damaged: bool) -> Option<String> {
-    let mut found: Vec<&str> = Vec::new();
-    let mut rest = text;
-    while let Some(at) = rest.find("\\boxed{").into_iter().chain(rest.find("\\fbox{")).min() {
-        let inner = &rest[at..];
-        let inner = &inner[inner.find('{')? + 1..];
-        let end = match super::token::matching(inner) {
-            Some(end) => end,
-            None if damaged => inner.len(),
-            None => {
-                rest = inner;
-                continue;
+    let closes = closing_braces(text)?;
+    let mut found: Vec<Range<usize>> = Vec::new();
+    let (mut at, mut end) = (0, text.len());
+    loop {
+        let mut inner: Vec<Range<usize>> = Vec::new();
+        while let Some((mark, start)) = next_box(text, at..end) {
+            // Braces close within the box that is looked into, or nowhere.
+            let close = match closes.get(&start) {
+                Some(&close) if close < end => close,
+                _ if damaged => end,
+                _ => {
+                    at = start;
+                    continue;
+                }
+            };
+            if !joins(&text[at..mark]) {
+                inner.clear();
             }
-        };
-        if !joins(&rest[..at]) {
-            found.clear();
+            inner.push(start..close);
+            at = (close + 1).min(end);
         }
-        found.push(&inner[..end]);
-        rest = inner.get(end + 1..).unwrap_or_default();
-    }
-    match found.as_slice() {
-        [] => None,
+        if inner.is_empty() {
+            break;
+        }
+        found = inner;
         // A box within a box.
-        [one] => Some(boxes(one, damaged).unwrap_or_else(|| (*one).to_owned())),
-        many => Some(many.join(", ")),
+        let [one] = found.as_slice() else { break };
+        (at, end) = (one.start, one.end);
     }
+    let found: Vec<&str> = found.into_iter().map(|range| &text[range]).collect();
+    (!found.is_empty()).then(|| found.join(", "))
+}
+
+/// The first mark of a box in a range: where it begins, and what is in it.
+fn next_box(text: &str, range: Range<usize>) -> Option<(usize, usize)> {
+    text[range.clone()].match_indices('\\').find_map(|(at, _)| {
+        let mark = ["\\boxed{", "\\fbox{"]
+            .into_iter()
+            .find(|mark| text[range.start + at..range.end].starts_with(mark))?;
+        Some((range.start + at, range.start + at + mark.len()))
+    })
+}
+
+/// For what is in each brace, by its first byte, where the brace closes; `None` without a box.
+fn closing_braces(text: &str) -> Option<HashMap<usize, usize>> {
+    if !text.contains("\\boxed{") && !text.contains("\\fbox{") {
+        return None;
+    }
+    let (mut open, mut closes) = (Vec::new(), HashMap::new());
+    let mut escaped = false;
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = true,
+            b'{' => open.push(at + 1),
+            b'}' => {
+                if let Some(start) = open.pop() {
+                    closes.insert(start, at);
+                }
+            }
+            _ => {}
+        }
+    }
+    Some(closes)
 }
 
 /// Whether two boxes with this between them are one answer.
@@ -169,5 +211,9 @@ mod tests {
         assert_eq!(boxes(r"\boxed{12", false), None);
         assert_eq!(boxes(r"\boxed{12", true).as_deref(), Some("12"));
         assert_eq!(boxes("5", false), None);
+        assert_eq!(boxes(r"\boxed{1 \boxed{2}", false).as_deref(), Some("2"));
+        assert_eq!(boxes(r"\boxed{\boxed{1}, \fbox{2}}", false).as_deref(), Some("1, 2"));
+        let deep = format!("{}7{}", r"\boxed{".repeat(10_000), "}".repeat(10_000));
+        assert_eq!(boxes(&deep, false).as_deref(), Some("7"));
     }
 }

@@ -106,6 +106,8 @@ pub(super) fn tokens(
         environments: 0,
         depth: 0,
         words: 0,
+        inside: 0,
+        unclosed: 0,
         out: Tokens::default(),
     };
     while lexer.at < text.len() {
@@ -118,6 +120,11 @@ pub(super) fn tokens(
     Ok(Some(lexer.out))
 }
 
+/// Arguments in arguments (`\text{\text{..}}`) are followed so far.
+const MOST_INSIDE: usize = 32;
+/// After so many arguments that do not close, no other is looked for.
+const MOST_UNCLOSED: usize = 32;
+
 struct Lexer<'t> {
     text: &'t str,
     at: usize,
@@ -129,6 +136,10 @@ struct Lexer<'t> {
     depth: usize,
     /// Where braces that hold words end, while we are in them.
     words: usize,
+    /// Arguments of commands that we are in.
+    inside: usize,
+    /// Arguments that did not close, each of which cost a look at the rest of the text.
+    unclosed: usize,
     out: Tokens,
 }
 
@@ -323,13 +334,22 @@ impl<'t> Lexer<'t> {
         let rest = self.rest();
         let inner = rest.trim_start().strip_prefix('{')?;
         let start = rest.len() - inner.len();
-        let end = matching(inner)?;
+        let closed = if self.unclosed < MOST_UNCLOSED { matching(inner) } else { None };
+        let Some(end) = closed else {
+            self.unclosed += 1;
+            return None;
+        };
         self.at += start + end + 1;
         Some(&inner[..end])
     }
 
     /// Reads `text` as if it stood here, as words where `words` is set.
     fn inside(&mut self, text: &'t str, words: bool) {
+        if self.inside == MOST_INSIDE {
+            self.out.broken = true;
+            return;
+        }
+        self.inside += 1;
         let outer = (self.text, self.at, self.words);
         (self.text, self.at) = (text, 0);
         self.words += usize::from(words);
@@ -337,6 +357,7 @@ impl<'t> Lexer<'t> {
             self.step();
         }
         (self.text, self.at, self.words) = outer;
+        self.inside -= 1;
     }
 
     fn command(&mut self) {
@@ -634,7 +655,8 @@ impl<'t> Lexer<'t> {
 fn repeating(tail: &str, digits: &str, places: Option<u32>) -> Option<(usize, u64, u64)> {
     let point = if places.is_some() { tail } else { tail.strip_prefix('.')? };
     let inner = ["\\overline{", "\\bar{", "\\dot{"].iter().find_map(|c| point.strip_prefix(c))?;
-    let end = matching(inner)?;
+    // At most 17 digits are looked for.
+    let end = inner.bytes().take(18).position(|byte| byte == b'}')?;
     let period = &inner[..end];
     let places = places.unwrap_or(0);
     if period.len() + digits.len() > 17 || !period.bytes().all(|byte| byte.is_ascii_digit()) {
