@@ -11,6 +11,7 @@
 #![forbid(unsafe_code)]
 
 pub mod data;
+pub mod difficulty;
 pub mod lm;
 pub mod report;
 pub mod run;

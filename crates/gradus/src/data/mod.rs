@@ -18,6 +18,7 @@ pub(crate) mod test_data;
 mod verdict;
 
 pub use completion::{Completion, FinishReason, Span};
+pub(crate) use compressed::open;
 pub(crate) use error::explain;
 pub use error::{DataError, FieldError, RowError};
 pub use fields::Fields;

@@ -1,0 +1,59 @@
+//! Item response models, fitted by marginal maximum likelihood.
+//!
+//! Ability theta and difficulty b are in logits (D = 1): P = s(a (theta - b)) with
+//! the logistic function s; inside, and in standard errors, the form is a theta + d
+//! with d = -a b. Abilities are normal with mean 0 and variance 1 in the reference
+//! population, except under `rasch`, where the slope is 1 and the variance free.
+//!
+//! A model is one file with a row in [`ALL`]; all else (estimation, scores, fit)
+//! knows a model only by its chances and their derivatives.
+
+mod bank;
+mod cells;
+mod em;
+mod error;
+mod fit;
+mod four_pl;
+mod graded;
+mod grid;
+mod lanes;
+mod linear;
+#[cfg(test)]
+mod lsat;
+mod maximise;
+mod model;
+mod observed_information;
+mod one_pl;
+mod partial_credit;
+mod posterior;
+mod prior;
+mod rasch;
+mod three_pl;
+mod two_pl;
+mod workers;
+
+pub use bank::{Bank, CalibratedItem};
+pub use error::IrtError;
+pub use fit::{Ability, Fit, ItemStatus, Population, Quadrature, Settings, fit};
+pub use model::{ItemModel, Role, Slopes};
+pub use observed_information::{InformationForm, StandardErrors};
+pub use prior::{AsymptotePrior, Priors};
+
+/// Every item response model.
+pub const ALL: &[ItemModel] = &[
+    rasch::MODEL,
+    one_pl::MODEL,
+    two_pl::MODEL,
+    three_pl::MODEL,
+    four_pl::MODEL,
+    graded::MODEL,
+    partial_credit::MODEL,
+];
+
+/// The model called `name`.
+pub fn model(name: &str) -> Result<&'static ItemModel, IrtError> {
+    ALL.iter().find(|model| model.name == name).ok_or_else(|| IrtError::UnknownModel {
+        name: name.to_owned(),
+        known: ALL.iter().map(|model| model.name).collect::<Vec<_>>().join(", "),
+    })
+}

@@ -1,0 +1,195 @@
+//! Logs of inspect in their JSON form: `eval.{task, model}` and, per sample, `id`,
+//! `epoch` and `scores`.
+//!
+//! A respondent is `eval.model`, an item is `<task>/<id>`. Values `C`, `P`, `I` are
+//! 1, 0.5 and 0; `N` (no answer) is wrong or missing by choice; NaN is unscored
+//! and so missing. Several epochs of a sample are several scores.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{Builder, Duplicates, Form, Responses, ResponsesError};
+use crate::data::{DataError, RowError, open};
+
+pub(super) const FORM: Form = Form { name: "inspect", summary: "a folder of inspect logs as JSON" };
+
+#[derive(Deserialize)]
+struct Log {
+    eval: Eval,
+    #[serde(default)]
+    samples: Option<Vec<Sample>>,
+}
+
+#[derive(Deserialize)]
+struct Eval {
+    task: String,
+    model: String,
+}
+
+#[derive(Deserialize)]
+struct Sample {
+    id: Value,
+    #[serde(default)]
+    scores: Option<serde_json::Map<String, Value>>,
+}
+
+/// Reads a folder of logs (`*.json`), or one of them; `scorer` where a sample has several scores.
+pub fn inspect(
+    path: impl AsRef<Path>,
+    scorer: Option<&str>,
+    no_answer_is_missing: bool,
+    duplicates: Duplicates,
+) -> Result<Responses, ResponsesError> {
+    let path = path.as_ref();
+    let mut logs = Vec::new();
+    if path.is_dir() {
+        let io = |source| DataError::Io { action: "read", path: path.to_owned(), source };
+        for entry in std::fs::read_dir(path).map_err(io)? {
+            let entry = entry.map_err(io)?.path();
+            if entry.extension().is_some_and(|extension| extension == "json") {
+                logs.push(entry);
+            }
+        }
+    } else {
+        logs.push(path.to_owned());
+    }
+    logs.sort();
+    let mut builder = Builder::default();
+    for log in &logs {
+        read_log(log, scorer, no_answer_is_missing, &mut builder)?;
+    }
+    if logs.is_empty() {
+        return Err(ResponsesError::Nothing {
+            path: path.to_owned(),
+            what: "log".into(),
+            expected:
+                "files <date>_<task>_<id>.json (of .eval files: inspect log convert --to json)"
+                    .into(),
+        });
+    }
+    builder.finish(duplicates)
+}
+
+fn read_log(
+    path: &Path,
+    scorer: Option<&str>,
+    no_answer_is_missing: bool,
+    builder: &mut Builder,
+) -> Result<(), ResponsesError> {
+    let mut text = String::new();
+    open(path)?.read_to_string(&mut text).map_err(|source| DataError::Io {
+        action: "read",
+        path: path.to_owned(),
+        source,
+    })?;
+    let log: Log = serde_json::from_str(&text).map_err(|error| RowError {
+        file: path.to_owned(),
+        line: error.line() as u64,
+        field: None,
+        found: error.to_string(),
+        expected: "a log of inspect as JSON".into(),
+    })?;
+    for sample in log.samples.unwrap_or_default() {
+        let item = format!("{}/{}", log.eval.task, sample.id.to_string().trim_matches('"'));
+        let scores = sample.scores.unwrap_or_default();
+        let chosen = match scorer {
+            Some(scorer) => scores.get_key_value(scorer),
+            None => scores.iter().next(),
+        };
+        let names = || scores.keys().cloned().collect::<Vec<_>>().join(", ");
+        if scorer.is_none() && scores.len() > 1 {
+            return Err(nothing(
+                path,
+                "single scorer",
+                &format!("one of {}, chosen with --metric", names()),
+            ));
+        }
+        let Some((name, score)) = chosen else {
+            match scorer {
+                Some(scorer) if !scores.is_empty() => {
+                    return Err(nothing(
+                        path,
+                        &format!("scorer {scorer:?}"),
+                        &format!("one of {}", names()),
+                    ));
+                }
+                // A sample that ended in an error has no score.
+                _ => continue,
+            }
+        };
+        let value = score.get("value").unwrap_or(score);
+        let score = match value {
+            Value::String(text) => match text.as_str() {
+                "C" => Some(1.0),
+                "P" => Some(0.5),
+                "I" => Some(0.0),
+                "N" if no_answer_is_missing => None,
+                "N" => Some(0.0),
+                "NaN" => None,
+                other => {
+                    let field = format!("samples[{}].scores.{name}", sample.id);
+                    let expected = "C, P, I, N or a number".to_owned();
+                    let found = format!("{other:?}");
+                    let file = path.to_owned();
+                    return Err(
+                        RowError { file, line: 1, field: Some(field), found, expected }.into()
+                    );
+                }
+            },
+            other => super::long::number(other),
+        };
+        if let Some(score) = score {
+            builder.push(&log.eval.model, &item, score);
+        }
+    }
+    Ok(())
+}
+
+fn nothing(path: &Path, what: &str, expected: &str) -> ResponsesError {
+    let path: PathBuf = path.to_owned();
+    ResponsesError::Nothing { path, what: what.to_owned(), expected: expected.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn log(scores: &str) -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("2026-11-23_t_1.json");
+        let text = format!(
+            "{{\"version\": 2, \"eval\": {{\"task\": \"t\", \"model\": \"m\"}}, \"samples\": [{scores}]}}"
+        );
+        std::fs::write(&path, text).unwrap();
+        (folder, path)
+    }
+
+    #[test]
+    fn letters_numbers_and_no_answer_are_scores() {
+        let (folder, _) =
+            log("{\"id\": 1, \"epoch\": 1, \"scores\": {\"match\": {\"value\": \"C\"}}}, \
+             {\"id\": \"q\", \"epoch\": 1, \"scores\": {\"match\": {\"value\": \"N\"}}}, \
+             {\"id\": 3, \"epoch\": 1, \"scores\": {\"match\": {\"value\": 0.25}}}, \
+             {\"id\": 4, \"epoch\": 1, \"error\": {}}");
+        let wrong = inspect(folder.path(), None, false, Duplicates::Error).unwrap();
+        assert_eq!(wrong.items(), ["t/1", "t/q", "t/3"]);
+        assert_eq!(wrong.row(0).1, [1.0, 0.0, 0.25]);
+        let missing = inspect(folder.path(), Some("match"), true, Duplicates::Error).unwrap();
+        assert_eq!(missing.items(), ["t/1", "t/3"]);
+    }
+
+    #[test]
+    fn two_scorers_need_a_choice() {
+        let (_folder, path) =
+            log("{\"id\": 1, \"scores\": {\"a\": {\"value\": 1}, \"b\": {\"value\": 0}}}");
+        let error = inspect(&path, None, false, Duplicates::Error).unwrap_err().to_string();
+        assert!(error.ends_with("expected one of a, b, chosen with --metric"), "{error}");
+        assert_eq!(
+            inspect(&path, Some("b"), false, Duplicates::Error).unwrap().score(0, 0),
+            Some(0.0)
+        );
+    }
+}
