@@ -10,14 +10,19 @@
 
 mod bank;
 mod cells;
+pub mod dif;
 mod em;
 mod error;
 mod fit;
+mod fit_item;
+mod fit_model;
+mod fit_person;
 mod four_pl;
 mod graded;
 mod grid;
 mod lanes;
 mod linear;
+mod local_dependence;
 #[cfg(test)]
 mod lsat;
 mod maximise;
@@ -28,6 +33,8 @@ mod partial_credit;
 mod posterior;
 mod prior;
 mod rasch;
+mod score;
+pub mod simulate;
 mod three_pl;
 mod two_pl;
 mod workers;
@@ -35,9 +42,13 @@ mod workers;
 pub use bank::{Bank, CalibratedItem};
 pub use error::IrtError;
 pub use fit::{Ability, Fit, ItemStatus, Population, Quadrature, Settings, fit};
+pub use fit_item::{ChiSquare, MeanSquares};
+pub use fit_model::M2;
+pub use local_dependence::LocalDependence;
 pub use model::{ItemModel, Role, Slopes};
 pub use observed_information::{InformationForm, StandardErrors};
 pub use prior::{AsymptotePrior, Priors};
+pub use score::{Method, Scored};
 
 /// Every item response model.
 pub const ALL: &[ItemModel] = &[

@@ -195,16 +195,16 @@ pub(super) fn standard_errors(fit: &Fit, model: &ItemModel, settings: &Settings)
 }
 
 /// Where each parameter stands among all free ones.
-struct Layout {
-    size: usize,
+pub(super) struct Layout {
+    pub(super) size: usize,
     /// Of each item's parameters; empty for given items.
-    items: Vec<Vec<usize>>,
+    pub(super) items: Vec<Vec<usize>>,
     /// Of mean and standard deviation of each population.
     populations: Vec<Option<usize>>,
 }
 
 impl Layout {
-    fn new(model: &ItemModel, core: &Core, fit: &Fit) -> Self {
+    pub(super) fn new(model: &ItemModel, core: &Core, fit: &Fit) -> Self {
         let anchored = core.free.contains(&false);
         let common = model.slopes != Slopes::Free;
         let mut size = usize::from(common && !anchored);

@@ -167,26 +167,73 @@ impl Responses {
         selected
     }
 
-    /// Complete rows of scores, one value an item: for data that are made, not read.
-    ///
-    /// Rows of another length than `items`, or another number of rows than
-    /// `respondents`, are an error; NaN is a missing score.
+    /// The same scores with one item as two: respondents of the `other` group answer a
+    /// new last item in its place.
+    #[must_use]
+    pub fn split(&self, item: usize, other: &[bool]) -> Self {
+        let mut items = self.items.clone();
+        let new = items.len() as u32;
+        items.push(format!("{} (other group)", items[item]));
+        let mut split = Self { items, starts: vec![0], ..self.clone() };
+        split.item.clear();
+        split.score.clear();
+        for (respondent, &other) in other.iter().enumerate() {
+            let (answered, scores) = self.row(respondent);
+            let mut moved = None;
+            for (&answered, &score) in answered.iter().zip(scores) {
+                if other && answered as usize == item {
+                    moved = Some(score);
+                } else {
+                    split.item.push(answered);
+                    split.score.push(score);
+                }
+            }
+            if let Some(score) = moved {
+                split.item.push(new);
+                split.score.push(score);
+            }
+            split.starts.push(split.item.len());
+        }
+        split
+    }
+
+    /// Rows of scores, one value an item: for data that are made, not read. NaN is missing.
     pub fn from_rows<'a>(
         respondents: Vec<String>,
         items: Vec<String>,
         rows: impl IntoIterator<Item = &'a [f32]>,
     ) -> Result<Self, ResponsesError> {
+        let width = items.len();
+        let mut found = None;
+        let rows = rows.into_iter().map(|row| {
+            if row.len() != width {
+                found.get_or_insert(row.len());
+            }
+            let cells = row.iter().enumerate().filter(|(_, score)| !score.is_nan());
+            cells.map(|(item, &score)| (item as u32, score)).collect()
+        });
+        let made = Self::from_sparse(respondents, items, rows)?;
+        match found {
+            None => Ok(made),
+            Some(found) => Err(ResponsesError::Shape { found, expected: width }),
+        }
+    }
+
+    /// Rows of (item, score), items ascending: for data that are made, not read.
+    pub fn from_sparse(
+        respondents: Vec<String>,
+        items: Vec<String>,
+        rows: impl IntoIterator<Item = Vec<(u32, f32)>>,
+    ) -> Result<Self, ResponsesError> {
         let mut made = Self { respondents, items, starts: vec![0], ..Self::default() };
         for row in rows {
-            if row.len() != made.items.len() {
-                return Err(ResponsesError::Shape { found: row.len(), expected: made.items.len() });
+            let ascending = row.windows(2).all(|pair| pair[0].0 < pair[1].0);
+            let highest = row.last().map_or(0, |cell| cell.0 as usize + 1);
+            if !ascending || highest > made.items.len() {
+                return Err(ResponsesError::Shape { found: highest, expected: made.items.len() });
             }
-            for (item, &score) in row.iter().enumerate() {
-                if !score.is_nan() {
-                    made.item.push(item as u32);
-                    made.score.push(score);
-                }
-            }
+            made.item.extend(row.iter().map(|cell| cell.0));
+            made.score.extend(row.iter().map(|cell| cell.1));
             made.starts.push(made.item.len());
         }
         if made.starts.len() != made.respondents.len() + 1 {
