@@ -136,7 +136,7 @@ fn one_a_respondent(responses: &Responses, focal: &[bool]) -> Result<(), IrtErro
 
 #[cfg(test)]
 mod tests {
-    use super::super::lsat::close;
+    use super::super::known_answers::close;
     use super::super::{model, simulate};
     use super::*;
 

@@ -15,7 +15,7 @@ use super::grid::Grid;
 use super::lanes::{Lanes, add, lanes, sum};
 use super::maximise::{common_slope, maximise, score};
 use super::model::{ItemModel, Slopes};
-use super::posterior::{Items, Posterior, Windows, by_item, posterior, whole_grid};
+use super::posterior::{Items, Posterior, Windows, by_item, first_windows, posterior};
 use super::prior::Priors;
 
 /// What stays as it is during estimation.
@@ -63,6 +63,7 @@ impl State {
 /// How estimation ended.
 pub(super) struct Ended {
     pub(super) state: State,
+    pub(super) windows: Windows,
     pub(super) cycles: usize,
     pub(super) change: f64,
     pub(super) converged: bool,
@@ -83,9 +84,8 @@ impl Em<'_> {
 
     /// Estimates on one grid, from `state`; `done` cycles were made before.
     pub(super) fn run(&self, state: State, grid: &Grid, done: usize) -> Ended {
-        let priors = state.log_weights(grid);
-        let mut windows =
-            whole_grid(self.cells, self.items(&state), grid, &priors, self.threads, |_, _| ());
+        let items = self.items(&state);
+        let mut windows = first_windows(self.cells, items, grid, &state.populations, self.threads);
         let mut at = state;
         let mut cycles = done;
         let mut change = f64::INFINITY;
@@ -101,7 +101,8 @@ impl Em<'_> {
             let last = second.iter().fold(0.0, |most: f64, step| most.max(step.abs()));
             change = last * if length.is_finite() { length } else { 1.0 };
             if change < self.tolerance && !two.narrow {
-                return Ended { state: two.next, cycles, change, converged: true };
+                let (state, windows) = (two.next, two.windows);
+                return Ended { state, windows, cycles, change, converged: true };
             }
             (at, windows) = (two.next, two.windows);
             if length > 1.0 && length.is_finite() && cycles > done + 2 {
@@ -124,7 +125,7 @@ impl Em<'_> {
                 }
             }
         }
-        Ended { state: at, cycles, change, converged: false }
+        Ended { state: at, windows, cycles, change, converged: false }
     }
 
     fn cycle(&self, state: &State, grid: &Grid, windows: Windows, steps: usize) -> Cycle {

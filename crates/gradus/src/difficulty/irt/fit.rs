@@ -1,17 +1,18 @@
 //! From responses to item parameters with all that belongs to them.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use super::bank::{Bank, CalibratedItem};
 use super::cells::Cells;
-use super::em::{Em, State};
+use super::em::{Em, Ended, State};
 use super::error::IrtError;
 use super::grid::Grid;
-use super::lanes::{Lanes, sum};
+use super::lanes::{Lanes, add, lanes, sum};
 use super::maximise::STEEPEST;
 use super::model::{ItemModel, Slopes};
 use super::observed_information::{StandardErrors, standard_errors};
-use super::posterior::{Items, whole_grid};
+use super::posterior::{Items, Posterior, posterior, whole_grid};
 use super::prior::Priors;
 use crate::difficulty::responses::Responses;
 
@@ -252,7 +253,7 @@ pub fn fit(responses: &Responses, settings: &Settings) -> Result<Fit, IrtError> 
     let (ended, log_weights, last) = loop {
         let ended = em.run(state, &grid, cycles);
         let log_weights = ended.state.log_weights(&grid);
-        let last = last_pass(&em, &ended.state, &grid, &log_weights);
+        let last = last_pass(&em, &ended, &grid, &log_weights);
         let reach = |sign: f64| {
             let ends = ended.state.populations.iter().map(|&(mean, sd)| sign * mean + 5.0 * sd);
             ends.fold(WIDTH, f64::max)
@@ -492,35 +493,46 @@ struct LastPass {
 }
 
 impl LastPass {
+    fn see(&mut self, em: &Em<'_>, rows: Range<usize>, posterior: &Posterior, grid: &Grid) {
+        for row in 0..rows.len() {
+            let count = em.cells.weights[rows.start + row];
+            self.log_likelihood += count * posterior.log_likelihoods[row];
+            let (mean, sd) = posterior.moments(row, grid);
+            if count > 0.0 {
+                self.narrowest = self.narrowest.min(sd);
+            }
+            self.moments.push((mean, sd));
+            let (first, weights) = posterior.row(row);
+            for (mass, weight) in self.mass[first..].iter_mut().zip(weights) {
+                add(mass, &weight.map(|weight| weight * count));
+            }
+        }
+    }
+
     fn abilities(&self, place: &[u32]) -> Vec<Ability> {
         let moments = place.iter().map(|&row| self.moments[row as usize]);
         moments.map(|(ability, se)| Ability { ability, se }).collect()
     }
 }
 
-fn last_pass(em: &Em<'_>, state: &State, grid: &Grid, log_weights: &[Vec<Lanes>]) -> LastPass {
-    let items = Items { model: em.model, starts: em.starts, parameters: &state.parameters };
+fn last_pass(em: &Em<'_>, ended: &Ended, grid: &Grid, log_weights: &[Vec<Lanes>]) -> LastPass {
+    let items = Items { model: em.model, starts: em.starts, parameters: &ended.state.parameters };
     let mut last = LastPass {
         log_likelihood: 0.0,
         moments: Vec::with_capacity(em.cells.rows()),
         narrowest: f64::INFINITY,
         mass: vec![[0.0; 8]; grid.chunks.len()],
     };
-    whole_grid(em.cells, items, grid, log_weights, em.threads, |rows, posterior| {
-        for row in 0..rows.len() {
-            let count = em.cells.weights[rows.start + row];
-            last.log_likelihood += count * posterior.log_likelihoods[row];
-            let (mean, sd) = posterior.moments(row, grid);
-            if count > 0.0 {
-                last.narrowest = last.narrowest.min(sd);
-            }
-            last.moments.push((mean, sd));
-            let (first, weights) = posterior.row(row);
-            for (mass, weight) in last.mass[first..].iter_mut().zip(weights) {
-                super::lanes::add(mass, &weight.map(|weight| weight * count));
-            }
-        }
-    });
+    let rows = em.cells.rows();
+    if em.model.asymptotes.is_empty() {
+        // The posterior is log-concave: its window, once wide enough, is all of it.
+        let windows = ended.windows.clone();
+        let posterior = posterior(em.cells, 0..rows, items, grid, log_weights, windows, em.threads);
+        last.see(em, 0..rows, &posterior, grid);
+    } else {
+        let see = |rows, posterior: &Posterior| last.see(em, rows, posterior, grid);
+        whole_grid(em.cells, items, grid, log_weights, em.threads, see);
+    }
     last
 }
 
@@ -622,9 +634,7 @@ fn extreme(slope: f64, sign: f64, grid: &Grid, mass: &[Lanes]) -> f64 {
     let log_chance = |difficulty: f64| -> f64 {
         let at = |ability: f64| -(-sign * slope * (ability - difficulty)).exp().ln_1p();
         let chunks = grid.chunks.iter().zip(mass);
-        chunks
-            .map(|(ability, mass)| sum(&super::lanes::lanes(|lane| mass[lane] * at(ability[lane]))))
-            .sum()
+        chunks.map(|(ability, mass)| sum(&lanes(|lane| mass[lane] * at(ability[lane])))).sum()
     };
     let (mut low, mut high) = (-40.0, 40.0);
     for _ in 0..60 {

@@ -219,7 +219,7 @@ fn join(cells: Vec<[f64; 4]>, least: f64) -> Vec<[f64; 4]> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::lsat::{close, fitted};
+    use super::super::known_answers::{close, fitted};
 
     /// Values at R's 2PL estimates, computed with 2,001 nodes by another program.
     #[test]

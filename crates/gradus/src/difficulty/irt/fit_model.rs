@@ -182,7 +182,7 @@ fn margins(items: usize) -> Vec<(usize, usize)> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::lsat::{close, fitted};
+    use super::super::known_answers::{close, fitted};
 
     /// Values at R's 2PL estimates, computed with 2,001 nodes by another program.
     #[test]

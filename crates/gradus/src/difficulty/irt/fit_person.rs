@@ -39,7 +39,7 @@ impl Fit {
 
 #[cfg(test)]
 mod tests {
-    use super::super::lsat::{close, fitted, lsat};
+    use super::super::known_answers::{close, fitted, lsat};
 
     /// Values at R's 2PL estimates, computed with 2,001 nodes by another program.
     #[test]

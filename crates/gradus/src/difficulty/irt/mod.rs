@@ -8,6 +8,7 @@
 //! A model is one file with a row in [`ALL`]; all else (estimation, scores, fit)
 //! knows a model only by its chances and their derivatives.
 
+pub mod adaptive;
 mod bank;
 mod cells;
 pub mod dif;
@@ -20,11 +21,11 @@ mod fit_person;
 mod four_pl;
 mod graded;
 mod grid;
+#[cfg(test)]
+mod known_answers;
 mod lanes;
 mod linear;
 mod local_dependence;
-#[cfg(test)]
-mod lsat;
 mod maximise;
 mod model;
 mod observed_information;
@@ -34,6 +35,7 @@ mod posterior;
 mod prior;
 mod rasch;
 mod score;
+pub mod short_form;
 pub mod simulate;
 mod three_pl;
 mod two_pl;

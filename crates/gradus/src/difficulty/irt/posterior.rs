@@ -1,14 +1,15 @@
 //! The E step: where on the grid each respondent's ability lies.
 //!
 //! A posterior is narrow on a long test, so each row keeps a window of chunks
-//! outside of which its weight is below [`NEGLIGIBLE`] of the highest; the first
-//! and the last pass of a fit go over the whole grid.
+//! outside of which its weight is below [`NEGLIGIBLE`] of the highest. Windows are
+//! found on a coarse grid and follow the posterior. Where a posterior can have more
+//! than one mode (models with asymptotes), the last pass of a fit goes over the whole grid.
 
 use std::ops::Range;
 
 use super::cells::{Cells, Dense, Pack, Sparse, Storage};
 use super::grid::Grid;
-use super::lanes::{Lanes, add, exp, lanes, sum};
+use super::lanes::{LANES, Lanes, add, exp, lanes, sum};
 use super::model::ItemModel;
 use super::workers;
 
@@ -88,21 +89,23 @@ impl Posterior {
                 let weights = &self.weights[self.starts[row]..self.starts[row + 1]];
                 let highest = weights.iter().flatten().copied().fold(0.0, f64::max);
                 let below = |weight: f64, share: f64| weight < share * highest;
+                let unused = |chunk: &Lanes, next: f64| {
+                    chunk.iter().all(|&weight| below(weight, NEGLIGIBLE)) && below(next, FORGOTTEN)
+                };
                 let (low, high) = (weights[0], weights[weights.len() - 1]);
                 if first > 0 && !below(low[0], NEGLIGIBLE) {
                     narrow = true;
                     first = first.saturating_sub(if low.contains(&highest) { 3 } else { 1 });
                 } else {
-                    let unused = weights.windows(2).take_while(|pair| below(pair[1][0], FORGOTTEN));
-                    first += unused.count() as u32;
+                    let pairs = weights.windows(2);
+                    first += pairs.take_while(|pair| unused(&pair[0], pair[1][0])).count() as u32;
                 }
                 if (end as usize) < chunks && !below(high[7], NEGLIGIBLE) {
                     narrow = true;
                     end = (end + if high.contains(&highest) { 3 } else { 1 }).min(chunks as u32);
                 } else {
-                    let from_top = weights.windows(2).rev();
-                    let unused = from_top.take_while(|pair| below(pair[0][7], FORGOTTEN));
-                    end -= unused.count() as u32;
+                    let pairs = weights.windows(2).rev();
+                    end -= pairs.take_while(|pair| unused(&pair[1], pair[0][7])).count() as u32;
                 }
                 (first, end)
             })
@@ -133,6 +136,28 @@ pub(super) fn whole_grid(
         from = rows.end;
     }
     windows
+}
+
+/// Windows to begin with, found on a grid of a quarter of the nodes.
+pub(super) fn first_windows(
+    cells: &Cells,
+    items: Items<'_>,
+    grid: &Grid,
+    populations: &[(f64, f64)],
+    threads: usize,
+) -> Windows {
+    let coarse = Grid::new(grid.low(), grid.high(), 4.0 * grid.step);
+    let priors: Vec<_> =
+        populations.iter().map(|&(mean, sd)| coarse.log_weights(mean, sd)).collect();
+    let windows = whole_grid(cells, items, &coarse, &priors, threads, |_, _| ());
+    let chunk = |ability: f64| ((ability - grid.low()) / grid.step).max(0.0) as usize / LANES;
+    let last = grid.chunks.len() - 1;
+    let mapped = windows.into_iter().map(|(first, end)| {
+        let low = coarse.chunks[first as usize][0] - coarse.step;
+        let high = coarse.chunks[end as usize - 1][LANES - 1] + coarse.step;
+        (chunk(low).min(last) as u32, chunk(high).min(last) as u32 + 1)
+    });
+    mapped.collect()
 }
 
 /// One chunk of the grid, some rows, and where their sums go.
@@ -170,17 +195,17 @@ pub(super) fn posterior(
             units.push(Unit { chunk, rows, sums });
         }
     }
-    workers::each(threads, units, Vec::new, |table, Unit { chunk, rows, sums }| {
+    workers::each(threads, units, Tables::default, |tables, Unit { chunk, rows, sums }| {
         for (&row, sum) in rows.iter().zip(&mut *sums) {
             *sum = priors[cells.populations[range.start + row as usize] as usize][chunk];
         }
         let ability = &grid.chunks[chunk];
         match &cells.storage {
             Storage::Dense(dense) => {
-                add_dense(cells, dense, range.start, items, ability, rows, sums, table);
+                add_dense(cells, dense, range.start, items, ability, rows, sums, tables);
             }
             Storage::Sparse(sparse) => {
-                add_sparse(cells, sparse, range.start, items, ability, rows, sums, table);
+                add_sparse(cells, sparse, range.start, items, ability, rows, sums, tables);
             }
         }
     });
@@ -209,6 +234,13 @@ pub(super) fn posterior(
     Posterior { windows, starts, weights, rows, log_likelihoods }
 }
 
+/// What a worker keeps between units.
+#[derive(Default)]
+struct Tables {
+    table: Vec<Lanes>,
+    log_p: Vec<Lanes>,
+}
+
 /// ln P of every outcome of a pack: sums over its items.
 fn pack_table(
     cells: &Cells,
@@ -216,12 +248,13 @@ fn pack_table(
     items: Items<'_>,
     ability: &Lanes,
     table: &mut Vec<Lanes>,
+    log_p: &mut Vec<Lanes>,
 ) {
     let from = table.len();
     table.push([0.0; 8]);
-    let mut log_p = [[0.0; 8]; 256];
     for (item, &outcomes) in pack.items.clone().zip(&pack.outcomes) {
         let categories = cells.categories[item];
+        log_p.resize(categories.max(log_p.len()), [0.0; 8]);
         (items.model.log_probabilities)(items.of(item), ability, &mut log_p[..categories]);
         let known = table.len() - from;
         for outcome in 1..outcomes {
@@ -249,8 +282,9 @@ fn add_dense(
     ability: &Lanes,
     rows: &[u32],
     sums: &mut [Lanes],
-    table: &mut Vec<Lanes>,
+    tables: &mut Tables,
 ) {
+    let Tables { table, log_p } = tables;
     let width = dense.packs.len();
     let mut bases = Vec::with_capacity(PACKS);
     for (block, packs) in dense.packs.chunks(PACKS).enumerate() {
@@ -258,7 +292,7 @@ fn add_dense(
         bases.clear();
         for pack in packs {
             bases.push(table.len());
-            pack_table(cells, pack, items, ability, table);
+            pack_table(cells, pack, items, ability, table, log_p);
         }
         for (&row, total) in rows.iter().zip(&mut *sums) {
             let from = (offset + row as usize) * width + block * PACKS;
@@ -280,8 +314,9 @@ fn add_sparse(
     ability: &Lanes,
     rows: &[u32],
     sums: &mut [Lanes],
-    table: &mut Vec<Lanes>,
+    tables: &mut Tables,
 ) {
+    let table = &mut tables.table;
     let all: usize = cells.categories.iter().sum();
     table.resize(all, [0.0; 8]);
     for (item, &categories) in cells.categories.iter().enumerate() {

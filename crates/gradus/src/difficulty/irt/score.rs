@@ -70,7 +70,9 @@ impl Bank {
         let scored = |ability: f64, se: f64| Scored { ability, se: Some(se), answers: count };
         match method {
             Method::Eap => {
-                let (ability, se) = sums.posterior(population);
+                let mut posterior = RunningPosterior::new(population, count);
+                answers.iter().for_each(|&(item, category)| posterior.add(self, item, category));
+                let (ability, se) = posterior.moments();
                 scored(ability, se)
             }
             Method::Map => {
@@ -143,6 +145,48 @@ impl Bank {
     }
 }
 
+/// A posterior of ability on a grid, answer by answer.
+pub(super) struct RunningPosterior {
+    grid: Grid,
+    logs: Vec<Lanes>,
+    log_p: Vec<Lanes>,
+}
+
+impl RunningPosterior {
+    /// Before any answer; fine enough for `most` answers.
+    pub(super) fn new(population: Population, most: usize) -> Self {
+        let step = 0.2f64.min(1.0 / (1.0 + 0.5 * most as f64).sqrt());
+        let (mean, sd) = (population.mean, population.sd);
+        let grid = Grid::new(mean - 6.0 * sd, mean + 6.0 * sd, step * sd);
+        let logs = grid.log_weights(mean, sd);
+        Self { grid, logs, log_p: Vec::new() }
+    }
+
+    pub(super) fn add(&mut self, bank: &Bank, item: usize, category: usize) {
+        let item = &bank.items[item];
+        self.log_p.resize(item.levels.len(), [0.0; 8]);
+        for (ability, log) in self.grid.chunks.iter().zip(&mut self.logs) {
+            (bank.model.log_probabilities)(&item.parameters, ability, &mut self.log_p);
+            add(log, &self.log_p[category]);
+        }
+    }
+
+    /// Mean and standard deviation.
+    pub(super) fn moments(&self) -> (f64, f64) {
+        let highest = self.logs.iter().flatten().copied().fold(f64::NEG_INFINITY, f64::max);
+        let weight = |log: &Lanes| exp(&log.map(|log| log - highest));
+        let weights: Vec<Lanes> = self.logs.iter().map(weight).collect();
+        let moment = |value: &dyn Fn(f64) -> f64| -> f64 {
+            let at = self.grid.chunks.iter().zip(&weights);
+            at.map(|(ability, weight)| sum(&lanes(|lane| weight[lane] * value(ability[lane]))))
+                .sum()
+        };
+        let total = moment(&|_| 1.0);
+        let mean = moment(&|ability| ability) / total;
+        (mean, (moment(&|ability| (ability - mean).powi(2)) / total).sqrt())
+    }
+}
+
 /// ln likelihood of some answers at eight abilities, with derivatives.
 struct At {
     log_likelihood: Lanes,
@@ -171,36 +215,6 @@ impl<'a> Sums<'a> {
             add(&mut at.information, &self.item.information());
         }
         at
-    }
-
-    /// Mean and standard deviation of the posterior, by quadrature as in a fit.
-    fn posterior(&mut self, population: Population) -> (f64, f64) {
-        let step = 0.2f64.min(1.0 / (1.0 + 0.5 * self.answers.len() as f64).sqrt());
-        let reach = 6.0 * population.sd;
-        let grid =
-            Grid::new(population.mean - reach, population.mean + reach, step * population.sd);
-        let mut logs = grid.log_weights(population.mean, population.sd);
-        let mut log_p = Vec::new();
-        for &(number, category) in self.answers {
-            let item = &self.bank.items[number];
-            log_p.resize(item.levels.len().max(log_p.len()), [0.0; 8]);
-            for (ability, log) in grid.chunks.iter().zip(&mut logs) {
-                let log_p = &mut log_p[..item.levels.len()];
-                (self.bank.model.log_probabilities)(&item.parameters, ability, log_p);
-                add(log, &log_p[category]);
-            }
-        }
-        let highest = logs.iter().flatten().copied().fold(f64::NEG_INFINITY, f64::max);
-        let weights: Vec<Lanes> =
-            logs.iter().map(|log| exp(&log.map(|log| log - highest))).collect();
-        let moment = |value: &dyn Fn(f64) -> f64| -> f64 {
-            let at = grid.chunks.iter().zip(&weights);
-            at.map(|(ability, weight)| sum(&lanes(|lane| weight[lane] * value(ability[lane]))))
-                .sum()
-        };
-        let total = moment(&|_| 1.0);
-        let mean = moment(&|ability| ability) / total;
-        (mean, (moment(&|ability| (ability - mean).powi(2)) / total).sqrt())
     }
 
     /// The mode of the likelihood, or of the posterior. Likelihoods of models with
@@ -288,7 +302,7 @@ impl<'a> Sums<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::lsat::{close, fitted, lsat};
+    use super::super::known_answers::{close, fitted, lsat};
     use super::*;
 
     /// mirt's `fscores` at its 2PL estimates (`lsat_mirt_r.txt`): pattern, EAP, MAP, ML,
