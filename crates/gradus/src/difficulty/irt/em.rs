@@ -48,7 +48,7 @@ impl State {
         self.parameters.iter().copied().chain(populations).collect()
     }
 
-    fn from_numbers(&self, numbers: &[f64]) -> Self {
+    fn with_numbers(&self, numbers: &[f64]) -> Self {
         let (parameters, populations) = numbers.split_at(self.parameters.len());
         let populations =
             populations.chunks_exact(2).map(|pair| (pair[0], pair[1].exp())).collect();
@@ -113,7 +113,7 @@ impl Em<'_> {
                     })
                     .collect();
                 let three = self.cycle(
-                    &at.from_numbers(&jump),
+                    &at.with_numbers(&jump),
                     grid,
                     windows.clone(),
                     newton_steps(cycles),

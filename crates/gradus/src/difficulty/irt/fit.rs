@@ -452,16 +452,17 @@ fn start(
     let mut parameters = Vec::new();
     for (shares, anchor) in shares.iter_mut().zip(&prepared.anchors) {
         let total: f64 = shares.iter().sum();
-        shares.iter_mut().for_each(|share| *share /= total);
-        match anchor {
-            Some(anchor) => parameters.extend(anchor),
-            None => {
-                let mut own = (model.start)(shares);
-                if model.slopes != Slopes::Free && !given.is_empty() {
-                    own[0] = given.iter().sum::<f64>() / given.len() as f64;
-                }
-                parameters.extend(own);
+        for share in shares.iter_mut() {
+            *share /= total;
+        }
+        if let Some(anchor) = anchor {
+            parameters.extend(anchor);
+        } else {
+            let mut own = (model.start)(shares);
+            if model.slopes != Slopes::Free && !given.is_empty() {
+                own[0] = given.iter().sum::<f64>() / given.len() as f64;
             }
+            parameters.extend(own);
         }
         starts.push(parameters.len());
     }
@@ -641,9 +642,9 @@ fn extreme(slope: f64, sign: f64, grid: &Grid, mass: &[Lanes]) -> f64 {
         let middle = 0.5 * (low + high);
         // All right becomes less likely with difficulty, all wrong more.
         if (log_chance(middle) > 0.05f64.ln()) == (sign > 0.0) {
-            low = middle
+            low = middle;
         } else {
-            high = middle
+            high = middle;
         }
     }
     0.5 * (low + high)

@@ -1,13 +1,13 @@
 //! Person fit: is a respondent's pattern likely at the ability it shows.
 //!
-//! l_z (Drasgow, Levine and Williams 1985): (l - E l) / sd(l), with l the ln
+//! `l_z` (Drasgow, Levine and Williams 1985): (l - E l) / sd(l), with l the ln
 //! likelihood at the estimate. At an estimated ability its spread is below 1.
 //! Very low values: a contaminated, guessing or otherwise unusual respondent.
 
 use super::fit::Fit;
 
 impl Fit {
-    /// l_z of each respondent at the posterior mean; `None` without answers.
+    /// `l_z` of each respondent at the posterior mean; `None` without answers.
     pub fn person_fit(&self) -> Vec<Option<f64>> {
         let core = &self.core;
         let model = self.bank.model;

@@ -1,6 +1,6 @@
-//! Graded response model (Samejima 1969): P(y >= k) = s(a theta + d_k), d_k
+//! Graded response model (Samejima 1969): `P(y >= k) = s(a theta + d_k)`, with `d_k`
 //! decreasing; the chance of a category is the difference of two neighbours.
-//! Thresholds are b_k = -d_k / a. A category that nobody got does not exist.
+//! Thresholds are `b_k = -d_k / a`. A category that nobody got does not exist.
 
 use super::lanes::{Lanes, lanes, logistic};
 use super::model::{ItemModel, Slopes};
@@ -51,10 +51,10 @@ fn between(at: &(Lanes, Lanes), next: &(Lanes, Lanes)) -> Lanes {
 fn log_probabilities(parameters: &[f64], ability: &Lanes, log_p: &mut [Lanes]) {
     let categories = log_p.len();
     let mut at = reached(parameters, categories, 0, ability);
-    for category in 0..categories {
+    for (category, log_p) in log_p.iter_mut().enumerate() {
         let next = reached(parameters, categories, category + 1, ability);
         // Steps out of order give a chance below 0 here, NaN, and so a step that is refused.
-        log_p[category] = between(&at, &next).map(f64::ln);
+        *log_p = between(&at, &next).map(f64::ln);
         at = next;
     }
 }

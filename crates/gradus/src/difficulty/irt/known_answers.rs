@@ -37,8 +37,8 @@ fn check(fit: &Fit, log_likelihood: f64, slopes: &[f64], difficulties: &[f64]) {
 fn check_errors(fit: &Fit, slopes: &[f64], intercepts: &[f64]) {
     let errors = fit.standard_errors.as_ref().unwrap();
     assert_eq!(errors.form, InformationForm::Full);
-    for item in 0..intercepts.len() {
-        close(errors.intercept(item, 0).unwrap(), intercepts[item], 2e-5, "se of d");
+    for (item, &intercept) in intercepts.iter().enumerate() {
+        close(errors.intercept(item, 0).unwrap(), intercept, 2e-5, "se of d");
         match slopes.get(item) {
             None => assert_eq!(errors.discrimination(item), None),
             Some(&slope) => close(errors.discrimination(item).unwrap(), slope, 2e-5, "se of a"),
@@ -328,7 +328,9 @@ fn sparse_answers_are_on_the_scale_of_dense_ones() {
         .map(|row| {
             let (items, scores) = responses.row(row);
             let cells = items.iter().copied().zip(scores.iter().copied());
-            cells.filter(|&(item, _)| (u64::from(item) * 7 + row as u64 * 13) % 10 == 0).collect()
+            cells
+                .filter(|&(item, _)| (u64::from(item) * 7 + row as u64 * 13).is_multiple_of(10))
+                .collect()
         })
         .collect();
     let (names, items) = (responses.respondents().to_vec(), responses.items().to_vec());

@@ -40,11 +40,10 @@ impl Cholesky {
             right[row] = (right[row] - dot) / self.factor[row * size + row];
         }
         for row in (0..size).rev() {
-            let mut rest = right[row];
-            for below in row + 1..size {
-                rest -= self.factor[below * size + row] * right[below];
-            }
-            right[row] = rest / self.factor[row * size + row];
+            let known = right[row + 1..].iter().enumerate();
+            let dot: f64 =
+                known.map(|(at, value)| self.factor[(row + 1 + at) * size + row] * value).sum();
+            right[row] = (right[row] - dot) / self.factor[row * size + row];
         }
     }
 

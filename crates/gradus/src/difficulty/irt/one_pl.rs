@@ -1,4 +1,4 @@
-//! One-parameter logistic model: P = s(a theta + d_j) with one slope a for all
+//! One-parameter logistic model: `P = s(a theta + d_j)` with one slope a for all
 //! items and abilities of variance 1. The same model as `rasch`, on another scale.
 
 use super::model::{ItemModel, Slopes, binary_start};

@@ -1,6 +1,6 @@
 //! Generalised partial credit model (Muraki 1992): P(y = k) is proportional to
-//! exp of the sum over v <= k of (a theta + d_v), the empty sum being 0. Steps are
-//! b_v = -d_v / a and need no order. A category that nobody got does not exist.
+//! exp of the sum over v <= k of `a theta + d_v`, the empty sum being 0. Steps are
+//! `b_v = -d_v / a` and need no order. A category that nobody got does not exist.
 
 use super::lanes::{Lanes, exp, lanes};
 use super::model::{ItemModel, Slopes};

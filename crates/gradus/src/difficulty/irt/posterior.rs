@@ -261,8 +261,8 @@ fn pack_table(
             for pattern in from..from + known {
                 let mut sums = table[pattern];
                 // A missing answer adds nothing.
-                if outcome < categories {
-                    add(&mut sums, &log_p[outcome]);
+                if let Some(log_p) = log_p[..categories].get(outcome) {
+                    add(&mut sums, log_p);
                 }
                 table.push(sums);
             }
@@ -341,13 +341,13 @@ fn add_sparse(
 pub(super) struct Counts<'a> {
     pub(super) categories: usize,
     pub(super) chunks: usize,
-    counts: &'a [Lanes],
+    by_node: &'a [Lanes],
 }
 
 impl Counts<'_> {
     /// Counts of a category over the chunks of the grid.
     pub(super) fn of(&self, category: usize) -> &[Lanes] {
-        &self.counts[category * self.chunks..(category + 1) * self.chunks]
+        &self.by_node[category * self.chunks..(category + 1) * self.chunks]
     }
 
     /// Expected number of answers at the nodes of a chunk.
@@ -391,7 +391,7 @@ pub(super) fn by_item<T: Send>(
                     let categories = cells.categories[item];
                     let from = (cells.first[item] - before) * chunks;
                     let counts = &counts[from..from + categories * chunks];
-                    visit(item, &Counts { categories, chunks, counts })
+                    visit(item, &Counts { categories, chunks, by_node: counts })
                 })
                 .collect::<Vec<T>>()
         },

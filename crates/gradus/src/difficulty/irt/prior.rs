@@ -71,8 +71,8 @@ impl Priors {
         }
         if let Some((mean, sd)) = self.difficulty {
             let slope = parameters[0];
-            for step in 1..categories {
-                let b = -parameters[step] / slope;
+            for (step, intercept) in parameters.iter().enumerate().take(categories).skip(1) {
+                let b = -intercept / slope;
                 let off = (b - mean) / (sd * sd);
                 let (by_slope, by_intercept) = (-b / slope, -1.0 / slope);
                 score.value -= 0.5 * off * (b - mean);
@@ -85,13 +85,13 @@ impl Priors {
                 score.information[step * width] += mixed;
             }
         }
-        for index in categories..width {
+        for (index, &parameter) in parameters.iter().enumerate().skip(categories) {
             // Both priors speak of a small chance: c, or 1 - u, whose logit is -logit u.
             let (prior, sign) = match model.role(categories, index) {
                 Role::Lower => (self.lower, 1.0),
                 _ => (self.upper, -1.0),
             };
-            let logit = sign * parameters[index];
+            let logit = sign * parameter;
             let (value, gradient, information) = match prior {
                 None => continue,
                 Some(AsymptotePrior::Logit { mean, sd }) => {

@@ -1,4 +1,4 @@
-//! Rasch model: P = s(theta - b_j), the variance of the abilities free.
+//! Rasch model: `P = s(theta - b_j)`, the variance of the abilities free.
 //!
 //! It is fitted as `1pl` and put on its own scale at the end: the slope becomes
 //! the standard deviation of the abilities. With the variance fixed at 1 as well

@@ -71,7 +71,9 @@ impl Bank {
         match method {
             Method::Eap => {
                 let mut posterior = RunningPosterior::new(population, count);
-                answers.iter().for_each(|&(item, category)| posterior.add(self, item, category));
+                for &(item, category) in answers {
+                    posterior.add(self, item, category);
+                }
                 let (ability, se) = posterior.moments();
                 scored(ability, se)
             }

@@ -134,7 +134,9 @@ fn near_clones(responses: &Responses, copies: &[(usize, usize)]) -> Vec<(usize, 
     }
     let is_copy: Vec<bool> = {
         let mut copied = vec![false; respondents];
-        copies.iter().for_each(|&(copy, _)| copied[copy] = true);
+        for &(copy, _) in copies {
+            copied[copy] = true;
+        }
         copied
     };
     let mut found = Vec::new();

@@ -126,8 +126,7 @@ fn read_log(
                 "C" => Some(1.0),
                 "P" => Some(0.5),
                 "I" => Some(0.0),
-                "N" if no_answer_is_missing => None,
-                "N" => Some(0.0),
+                "N" => (!no_answer_is_missing).then_some(0.0),
                 "NaN" => None,
                 other => {
                     let field = format!("samples[{}].scores.{name}", sample.id);

@@ -68,9 +68,9 @@ pub fn lm_eval(path: impl AsRef<Path>, settings: &LmEval) -> Result<Responses, R
     let path = path.as_ref();
     let mut logs = Vec::new();
     if path.is_dir() {
-        find_logs(path, &mut logs)?
+        find_logs(path, &mut logs)?;
     } else {
-        logs.push(path.to_owned())
+        logs.push(path.to_owned());
     }
     logs.sort();
     if logs.is_empty() {

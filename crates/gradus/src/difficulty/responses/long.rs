@@ -53,8 +53,7 @@ pub fn long(path: impl AsRef<Path>, duplicates: Duplicates) -> Result<Responses,
         let mut table = Table::open(path)?;
         let [respondent, item, column] =
             [table.column("respondent")?, table.column("item")?, table.column("score")?];
-        loop {
-            let Some(line) = table.next_line()? else { break };
+        while let Some(line) = table.next_line()? {
             match score(&line[column]) {
                 Ok(None) => {}
                 Ok(Some(value)) => builder.push(&line[respondent], &line[item], value),

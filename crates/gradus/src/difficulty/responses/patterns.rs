@@ -31,8 +31,7 @@ pub fn patterns(path: impl AsRef<Path>) -> Result<Responses, ResponsesError> {
     unique(&table, &items)?;
     let mut responses = Responses { items, starts: vec![0], ..Responses::default() };
     let mut number = 0;
-    loop {
-        let Some(line) = table.next_line()? else { break };
+    while let Some(line) = table.next_line()? {
         number += 1;
         let Some(count) =
             line[last].parse::<f64>().ok().filter(|count| *count >= 0.0 && count.is_finite())

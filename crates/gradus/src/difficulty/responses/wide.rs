@@ -21,8 +21,7 @@ pub fn wide(path: impl AsRef<Path>) -> Result<Responses, ResponsesError> {
     unique(&table, &items)?;
     let mut responses = Responses { items, starts: vec![0], ..Responses::default() };
     let mut seen = HashSet::new();
-    loop {
-        let Some(line) = table.next_line()? else { break };
+    while let Some(line) = table.next_line()? {
         let respondent =
             if named { line[0].to_owned() } else { (responses.respondents.len() + 1).to_string() };
         for item in 0..responses.items.len() {
