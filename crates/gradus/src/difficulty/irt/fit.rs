@@ -12,7 +12,7 @@ use super::lanes::{Lanes, add, lanes, sum};
 use super::maximise::STEEPEST;
 use super::model::{ItemModel, Slopes};
 use super::observed_information::{StandardErrors, standard_errors};
-use super::posterior::{Items, Posterior, posterior, whole_grid};
+use super::posterior::{Items, Posterior, Windows, posterior, whole_grid};
 use super::prior::Priors;
 use crate::difficulty::responses::Responses;
 
@@ -166,11 +166,20 @@ pub(super) struct Core {
     pub(super) free: Vec<bool>,
     /// ln weights of each population at each node.
     pub(super) log_weights: Vec<Vec<Lanes>>,
+    /// Chunks of the grid that count for each packed row.
+    windows: Windows,
 }
 
 impl Core {
     pub(super) fn items<'a>(&'a self, model: &'a ItemModel) -> Items<'a> {
         Items { model, starts: &self.starts, parameters: &self.parameters }
+    }
+
+    /// Posteriors of all packed rows.
+    pub(super) fn posterior(&self, model: &ItemModel, threads: usize) -> Posterior {
+        let (items, windows) = (self.items(model), self.windows.clone());
+        let rows = 0..self.cells.rows();
+        posterior(&self.cells, rows, items, &self.grid, &self.log_weights, windows, threads)
     }
 }
 
@@ -290,6 +299,7 @@ pub fn fit(responses: &Responses, settings: &Settings) -> Result<Fit, IrtError> 
             parameters: ended.state.parameters,
             free,
             log_weights,
+            windows: last.windows,
         },
     };
     fit.populations =
@@ -491,6 +501,7 @@ struct LastPass {
     narrowest: f64,
     /// Expected number of respondents at each node.
     mass: Vec<Lanes>,
+    windows: Windows,
 }
 
 impl LastPass {
@@ -523,16 +534,17 @@ fn last_pass(em: &Em<'_>, ended: &Ended, grid: &Grid, log_weights: &[Vec<Lanes>]
         moments: Vec::with_capacity(em.cells.rows()),
         narrowest: f64::INFINITY,
         mass: vec![[0.0; 8]; grid.chunks.len()],
+        windows: ended.windows.clone(),
     };
     let rows = em.cells.rows();
     if em.model.asymptotes.is_empty() {
         // The posterior is log-concave: its window, once wide enough, is all of it.
-        let windows = ended.windows.clone();
+        let windows = last.windows.clone();
         let posterior = posterior(em.cells, 0..rows, items, grid, log_weights, windows, em.threads);
         last.see(em, 0..rows, &posterior, grid);
     } else {
         let see = |rows, posterior: &Posterior| last.see(em, rows, posterior, grid);
-        whole_grid(em.cells, items, grid, log_weights, em.threads, see);
+        last.windows = whole_grid(em.cells, items, grid, log_weights, em.threads, see);
     }
     last
 }

@@ -12,7 +12,7 @@ use super::error::IrtError;
 use super::fit::Fit;
 use super::lanes::{Lanes, exp, lanes, sum};
 use super::model::ItemModel;
-use super::posterior::{by_item, posterior, whole_grid};
+use super::posterior::by_item;
 
 /// Mean squares of an item.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -52,9 +52,7 @@ impl Fit {
         let model = self.bank.model;
         let items = core.items(model);
         let (cells, grid) = (&core.cells, &core.grid);
-        let windows = whole_grid(cells, items, grid, &core.log_weights, threads, |_, _| ());
-        let posterior =
-            posterior(cells, 0..cells.rows(), items, grid, &core.log_weights, windows, threads);
+        let posterior = core.posterior(model, threads);
         by_item(cells, &posterior, grid.chunks.len(), threads, |item, counts| {
             let levels = &self.bank.items[item].levels;
             let (mut squares, mut variances, mut standardised, mut total) = (0.0, 0.0, 0.0, 0.0);

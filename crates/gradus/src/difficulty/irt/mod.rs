@@ -14,6 +14,7 @@ mod cells;
 pub mod dif;
 mod em;
 mod error;
+pub mod families;
 mod fit;
 mod fit_item;
 mod fit_model;

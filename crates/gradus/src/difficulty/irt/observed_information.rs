@@ -12,11 +12,11 @@ use super::lanes::{LANES, Lanes, lanes, sum};
 use super::linear::Cholesky;
 use super::maximise::{Score, score};
 use super::model::{ItemModel, Slopes};
-use super::posterior::{
-    Counts, Posterior, answers, by_item, posterior, unit_items, units, whole_grid,
-};
+use super::posterior::{Counts, Posterior, answers, by_item, unit_items, units};
 use super::workers;
 
+/// Share of a posterior below which a node does not count in a covariance.
+const NEGLIGIBLE: f64 = 1e-9;
 /// Multiplications that a full matrix may cost, about a second's.
 const FULL_WORK: f64 = 3e9;
 
@@ -171,19 +171,7 @@ fn complete(
 
 pub(super) fn standard_errors(fit: &Fit, model: &ItemModel, settings: &Settings) -> StandardErrors {
     let core = &fit.core;
-    let items = core.items(model);
-    let windows =
-        whole_grid(&core.cells, items, &core.grid, &core.log_weights, settings.threads, |_, _| ());
-    let rows = core.cells.rows();
-    let posterior = posterior(
-        &core.cells,
-        0..rows,
-        items,
-        &core.grid,
-        &core.log_weights,
-        windows,
-        settings.threads,
-    );
+    let posterior = core.posterior(model, settings.threads);
     let layout = Layout::new(model, core, fit);
     let chunks: usize = posterior.windows.iter().map(|&(first, end)| (end - first) as usize).sum();
     let work = (chunks * LANES) as f64 * (layout.size as f64).powi(2) / 2.0;
@@ -331,7 +319,8 @@ fn subtract(
     cells.each(row, |item, category| {
         let scores = &scores[item];
         for (parameter, &index) in layout.items[item].iter().enumerate() {
-            if !touched.contains(&index) {
+            // A common slope stands first, in every item.
+            if parameter > 0 || touched.first() != Some(&index) {
                 touched.push(index);
             }
             let values = scores.of(category, parameter)[first..].iter().flatten();
@@ -363,13 +352,23 @@ fn subtract(
         }
     }
     for (weight, scores) in weights.iter().flatten().zip(scratch.chunks_exact_mut(size)) {
+        if *weight < NEGLIGIBLE {
+            continue;
+        }
         for &index in &touched {
             scores[index] -= mean[index];
         }
         for (number, &upper) in touched.iter().enumerate() {
             let factor = count * weight * scores[upper];
-            for &lower in &touched[number..] {
-                lost[upper * size + lower] += factor * scores[lower];
+            let line = &mut lost[upper * size..(upper + 1) * size];
+            if touched.len() == size {
+                for (lost, score) in line[upper..].iter_mut().zip(&scores[upper..]) {
+                    *lost += factor * score;
+                }
+            } else {
+                for &lower in &touched[number..] {
+                    line[lower] += factor * scores[lower];
+                }
             }
         }
     }

@@ -114,7 +114,8 @@ impl Posterior {
     }
 }
 
-/// Windows of all rows, found on the whole grid, with the number of rows at a time that memory allows.
+/// Windows of all rows, found on the whole grid; `see` gets the posteriors, as many rows at
+/// a time as memory allows.
 pub(super) fn whole_grid(
     cells: &Cells,
     items: Items<'_>,
