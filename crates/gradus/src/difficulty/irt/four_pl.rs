@@ -1,5 +1,6 @@
 //! Four-parameter logistic model (Barton and Lord 1981): P = c + (u - c) s(a theta + d),
-//! with c and u estimated as logits under a prior.
+//! with c and u estimated as logits under a prior. On short tests that is not enough:
+//! an item can then explain itself by a step, and slopes need a prior too.
 
 use super::lanes::{Lanes, exp, lanes, logistic, softplus};
 use super::model::{ItemModel, Role, Slopes, binary_start};

@@ -8,11 +8,16 @@
 
 use super::*;
 use crate::data::test_data;
-use crate::difficulty::responses::{Responses, patterns};
+use crate::difficulty::responses::{Reading, Responses, recognise};
+
+/// A file of responses in whatever form it has.
+fn read(path: &std::path::Path) -> Responses {
+    (recognise(path).unwrap().read)(path, &Reading::default()).unwrap()
+}
 
 pub(super) fn lsat(number: u8) -> Option<Responses> {
     let path = test_data::file(&format!("known-answers/lsat{number}_patterns.csv"))?;
-    Some(patterns(path).unwrap())
+    Some(read(&path))
 }
 
 pub(super) fn fitted(number: u8, name: &str) -> Option<Fit> {
@@ -240,7 +245,7 @@ fn four_respondents_are_fitted_with_errors_that_say_how_little_that_is() {
 
 fn made(name: &str) -> Responses {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/difficulty");
-    crate::difficulty::responses::wide(folder.join(name)).unwrap()
+    read(&folder.join(name))
 }
 
 fn rmse(found: impl Iterator<Item = f64>, known: &[f64]) -> f64 {

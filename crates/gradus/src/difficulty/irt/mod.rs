@@ -35,6 +35,7 @@ mod partial_credit;
 mod posterior;
 mod prior;
 mod rasch;
+mod record;
 mod score;
 pub mod short_form;
 pub mod simulate;
@@ -51,6 +52,7 @@ pub use local_dependence::LocalDependence;
 pub use model::{ItemModel, Role, Slopes};
 pub use observed_information::{InformationForm, StandardErrors};
 pub use prior::{AsymptotePrior, Priors};
+pub use record::{Record, Summary, read_items};
 pub use score::{Method, Scored};
 
 /// Every item response model.

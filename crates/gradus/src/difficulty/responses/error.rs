@@ -8,6 +8,14 @@ pub enum ResponsesError {
     /// A row of a file is wrong, or the file cannot be read.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// No form has this name.
+    #[error("unknown form {name:?}, expected one of {known}")]
+    UnknownForm {
+        /// What was asked for.
+        name: String,
+        /// All names.
+        known: String,
+    },
     /// There is not one score.
     #[error("there is no score; give a file with at least one answered item")]
     Empty,

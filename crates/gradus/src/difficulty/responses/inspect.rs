@@ -11,10 +11,11 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Builder, Duplicates, Form, Responses, ResponsesError};
+use super::{Builder, Form, Reading, Responses, ResponsesError};
 use crate::data::{DataError, RowError, open};
 
-pub(super) const FORM: Form = Form { name: "inspect", summary: "a folder of inspect logs as JSON" };
+pub(super) const FORM: Form =
+    Form { name: "inspect", summary: "a folder of inspect logs as JSON", read };
 
 #[derive(Deserialize)]
 struct Log {
@@ -36,14 +37,8 @@ struct Sample {
     scores: Option<serde_json::Map<String, Value>>,
 }
 
-/// Reads a folder of logs (`*.json`), or one of them; `scorer` where a sample has several scores.
-pub fn inspect(
-    path: impl AsRef<Path>,
-    scorer: Option<&str>,
-    no_answer_is_missing: bool,
-    duplicates: Duplicates,
-) -> Result<Responses, ResponsesError> {
-    let path = path.as_ref();
+/// A folder of logs (`*.json`), or one of them.
+fn read(path: &Path, reading: &Reading) -> Result<Responses, ResponsesError> {
     let mut logs = Vec::new();
     if path.is_dir() {
         let io = |source| DataError::Io { action: "read", path: path.to_owned(), source };
@@ -59,7 +54,7 @@ pub fn inspect(
     logs.sort();
     let mut builder = Builder::default();
     for log in &logs {
-        read_log(log, scorer, no_answer_is_missing, &mut builder)?;
+        read_log(log, reading, &mut builder)?;
     }
     if logs.is_empty() {
         return Err(ResponsesError::Nothing {
@@ -70,15 +65,11 @@ pub fn inspect(
                     .into(),
         });
     }
-    builder.finish(duplicates)
+    builder.finish(reading.duplicates)
 }
 
-fn read_log(
-    path: &Path,
-    scorer: Option<&str>,
-    no_answer_is_missing: bool,
-    builder: &mut Builder,
-) -> Result<(), ResponsesError> {
+fn read_log(path: &Path, reading: &Reading, builder: &mut Builder) -> Result<(), ResponsesError> {
+    let scorer = reading.metric.as_deref();
     let mut text = String::new();
     open(path)?.read_to_string(&mut text).map_err(|source| DataError::Io {
         action: "read",
@@ -126,7 +117,7 @@ fn read_log(
                 "C" => Some(1.0),
                 "P" => Some(0.5),
                 "I" => Some(0.0),
-                "N" => (!no_answer_is_missing).then_some(0.0),
+                "N" => (!reading.no_answer_is_missing).then_some(0.0),
                 "NaN" => None,
                 other => {
                     let field = format!("samples[{}].scores.{name}", sample.id);
@@ -156,6 +147,10 @@ fn nothing(path: &Path, what: &str, expected: &str) -> ResponsesError {
 mod tests {
     use super::*;
 
+    fn chosen(scorer: &str, no_answer_is_missing: bool) -> Reading {
+        Reading { metric: Some(scorer.into()), no_answer_is_missing, ..Reading::default() }
+    }
+
     fn log(scores: &str) -> (tempfile::TempDir, PathBuf) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("2026-11-23_t_1.json");
@@ -173,10 +168,10 @@ mod tests {
              {\"id\": \"q\", \"epoch\": 1, \"scores\": {\"match\": {\"value\": \"N\"}}}, \
              {\"id\": 3, \"epoch\": 1, \"scores\": {\"match\": {\"value\": 0.25}}}, \
              {\"id\": 4, \"epoch\": 1, \"error\": {}}");
-        let wrong = inspect(folder.path(), None, false, Duplicates::Error).unwrap();
+        let wrong = read(folder.path(), &Reading::default()).unwrap();
         assert_eq!(wrong.items(), ["t/1", "t/q", "t/3"]);
         assert_eq!(wrong.row(0).1, [1.0, 0.0, 0.25]);
-        let missing = inspect(folder.path(), Some("match"), true, Duplicates::Error).unwrap();
+        let missing = read(folder.path(), &chosen("match", true)).unwrap();
         assert_eq!(missing.items(), ["t/1", "t/3"]);
     }
 
@@ -184,11 +179,8 @@ mod tests {
     fn two_scorers_need_a_choice() {
         let (_folder, path) =
             log("{\"id\": 1, \"scores\": {\"a\": {\"value\": 1}, \"b\": {\"value\": 0}}}");
-        let error = inspect(&path, None, false, Duplicates::Error).unwrap_err().to_string();
+        let error = read(&path, &Reading::default()).unwrap_err().to_string();
         assert!(error.ends_with("expected one of a, b, chosen with --metric"), "{error}");
-        assert_eq!(
-            inspect(&path, Some("b"), false, Duplicates::Error).unwrap().score(0, 0),
-            Some(0.0)
-        );
+        assert_eq!(read(&path, &chosen("b", false)).unwrap().score(0, 0), Some(0.0));
     }
 }

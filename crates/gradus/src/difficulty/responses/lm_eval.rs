@@ -9,24 +9,11 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use super::long::number;
-use super::{Builder, Duplicates, Form, Responses, ResponsesError};
+use super::{Builder, Form, Reading, Responses, ResponsesError};
 use crate::data::{self, DataError, FieldError, Fields, Metadata, Row, RowError};
 
 pub(super) const FORM: Form =
-    Form { name: "lm-eval", summary: "a folder of lm-evaluation-harness sample logs" };
-
-/// How lm-eval logs are read.
-#[derive(Clone, Debug, Default)]
-pub struct LmEval {
-    /// The metric's name, as `exact_match`; none where the logs have only one.
-    pub metric: Option<String>,
-    /// The filter's name, as `strict-match`; none where the logs have only one.
-    pub filter: Option<String>,
-    /// An answer that could not be extracted (`[invalid]`) is missing instead of wrong.
-    pub no_answer_is_missing: bool,
-    /// What to do with several scores of a model on an item.
-    pub duplicates: Duplicates,
-}
+    Form { name: "lm-eval", summary: "a folder of lm-evaluation-harness sample logs", read };
 
 /// Fields of a sample that are no metrics.
 const NO_METRIC: [&str; 11] = [
@@ -63,9 +50,8 @@ impl Row for Sample {
     }
 }
 
-/// Reads a folder of sample logs, or one of them.
-pub fn lm_eval(path: impl AsRef<Path>, settings: &LmEval) -> Result<Responses, ResponsesError> {
-    let path = path.as_ref();
+/// A folder of sample logs, or one of them.
+fn read(path: &Path, settings: &Reading) -> Result<Responses, ResponsesError> {
     let mut logs = Vec::new();
     if path.is_dir() {
         find_logs(path, &mut logs)?;
@@ -88,6 +74,13 @@ pub fn lm_eval(path: impl AsRef<Path>, settings: &LmEval) -> Result<Responses, R
         read_log(log, settings, &mut builder, &mut hashes)?;
     }
     builder.finish(settings.duplicates)
+}
+
+/// Is there a log in a folder or below.
+pub(super) fn has_logs(folder: &Path) -> Result<bool, ResponsesError> {
+    let mut logs = Vec::new();
+    find_logs(folder, &mut logs)?;
+    Ok(!logs.is_empty())
 }
 
 fn find_logs(folder: &Path, logs: &mut Vec<PathBuf>) -> Result<(), ResponsesError> {
@@ -116,7 +109,7 @@ fn task(name: &str) -> &str {
 
 fn read_log(
     log: &Path,
-    settings: &LmEval,
+    settings: &Reading,
     builder: &mut Builder,
     hashes: &mut HashMap<String, String>,
 ) -> Result<(), ResponsesError> {
@@ -232,10 +225,10 @@ mod tests {
             ("samples_metabench_winogrande_secondary.jsonl", 106),
         ] {
             let Some(path) = test_data::file(&format!("lm-eval-logs/{name}")) else { return };
-            let responses = lm_eval(&path, &LmEval::default()).unwrap();
+            let responses = read(&path, &Reading::default()).unwrap();
             assert_eq!((responses.respondents().len(), responses.len()), (1, rows));
-            let settings = LmEval { metric: Some("exact_match".into()), ..LmEval::default() };
-            let error = lm_eval(&path, &settings).unwrap_err().to_string();
+            let settings = Reading { metric: Some("exact_match".into()), ..Reading::default() };
+            let error = read(&path, &settings).unwrap_err().to_string();
             assert!(error.ends_with(":1: metrics: found acc, expected \"exact_match\""), "{error}");
         }
     }
@@ -258,27 +251,27 @@ mod tests {
     #[test]
     fn the_filter_is_chosen_by_name() {
         let logs = folder(&[("org__m/samples_gsm8k_2026-01-02T03-04-05.6.jsonl", A)]);
-        let read = |filter: &str, missing| {
-            let settings = LmEval {
+        let chosen = |filter: &str, missing| {
+            let settings = Reading {
                 filter: Some(filter.into()),
                 no_answer_is_missing: missing,
-                ..LmEval::default()
+                ..Reading::default()
             };
-            lm_eval(logs.path(), &settings)
+            read(logs.path(), &settings)
         };
-        let strict = read("strict", false).unwrap();
+        let strict = chosen("strict", false).unwrap();
         assert_eq!(
             (strict.respondents(), strict.items()),
             (&["org/m".into()][..], &["gsm8k/3".into()][..])
         );
         assert_eq!(strict.score(0, 0), Some(0.0));
-        assert_eq!(read("flexible", false).unwrap().score(0, 0), Some(1.0));
-        assert!(matches!(read("strict", true), Err(ResponsesError::Empty)));
-        let error = read("none", false).unwrap_err().to_string();
+        assert_eq!(chosen("flexible", false).unwrap().score(0, 0), Some(1.0));
+        assert!(matches!(chosen("strict", true), Err(ResponsesError::Empty)));
+        let error = chosen("none", false).unwrap_err().to_string();
         assert!(error.ends_with(
             "found no sample with the filter \"none\", expected one of flexible, strict"
         ));
-        let error = lm_eval(logs.path(), &LmEval::default()).unwrap_err().to_string();
+        let error = read(logs.path(), &Reading::default()).unwrap_err().to_string();
         assert!(error.ends_with(
             ":2: filter: found flexible, strict, expected one of them, chosen with --filter"
         ));
@@ -289,13 +282,13 @@ mod tests {
         let row =
             |hash: &str| format!("{{\"doc_id\": 0, \"doc_hash\": \"{hash}\", \"acc\": 1.0}}\n");
         let logs = folder(&[("a/samples_t.jsonl", &row("h")), ("b/samples_t.jsonl", &row("g"))]);
-        let error = lm_eval(logs.path(), &LmEval::default()).unwrap_err().to_string();
+        let error = read(logs.path(), &Reading::default()).unwrap_err().to_string();
         assert!(error.contains("t/0 is another question"), "{error}");
     }
 
     #[test]
     fn an_empty_folder_says_what_to_run() {
-        let error = lm_eval(folder(&[]).path(), &LmEval::default()).unwrap_err().to_string();
+        let error = read(folder(&[]).path(), &Reading::default()).unwrap_err().to_string();
         assert!(error.contains("--log_samples"), "{error}");
     }
 }

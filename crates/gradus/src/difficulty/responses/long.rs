@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use super::table::{SCORE, Table, score};
-use super::{Builder, Duplicates, Form, Responses, ResponsesError};
+use super::{Builder, Form, Reading, Responses, ResponsesError};
 use crate::data::{self, FieldError, Fields, Row};
 
 pub(super) const FORM: Form =
-    Form { name: "long", summary: "CSV or JSON Lines with respondent, item, score" };
+    Form { name: "long", summary: "CSV or JSON Lines with respondent, item, score", read };
 
 /// A row of a JSON Lines file; further fields are allowed and not read.
 struct LongRow {
@@ -38,9 +38,8 @@ pub(super) fn number(value: &serde_json::Value) -> Option<f64> {
     value.as_f64().or_else(|| value.as_bool().map(|right| f64::from(u8::from(right))))
 }
 
-/// Reads long rows; a file whose name ends in `.jsonl` (compressed or not) is JSON Lines, else CSV.
-pub fn long(path: impl AsRef<Path>, duplicates: Duplicates) -> Result<Responses, ResponsesError> {
-    let path = path.as_ref();
+/// A file whose name ends in `.jsonl` (compressed or not) is JSON Lines, else CSV.
+fn read(path: &Path, reading: &Reading) -> Result<Responses, ResponsesError> {
     let mut builder = Builder::default();
     if is_json_lines(path) {
         for row in data::read::<LongRow>(path)? {
@@ -61,7 +60,7 @@ pub fn long(path: impl AsRef<Path>, duplicates: Duplicates) -> Result<Responses,
             }
         }
     }
-    builder.finish(duplicates)
+    builder.finish(reading.duplicates)
 }
 
 fn is_json_lines(path: &Path) -> bool {
@@ -73,17 +72,17 @@ fn is_json_lines(path: &Path) -> bool {
 mod tests {
     use super::*;
 
-    fn read(name: &str, text: &str) -> Result<Responses, ResponsesError> {
+    fn long(name: &str, text: &str) -> Result<Responses, ResponsesError> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(name);
         std::fs::write(&path, text).unwrap();
-        long(&path, Duplicates::Error)
+        read(&path, &Reading::default())
     }
 
     #[test]
     fn csv_and_json_lines_say_the_same() {
-        let csv = read("r.csv", "item,respondent,score\nq1,m,1\nq2,m,NA\nq2,k,0.5\n").unwrap();
-        let json = read(
+        let csv = long("r.csv", "item,respondent,score\nq1,m,1\nq2,m,NA\nq2,k,0.5\n").unwrap();
+        let json = long(
             "r.jsonl",
             "{\"respondent\": \"m\", \"item\": \"q1\", \"score\": true}\n\
              {\"respondent\": \"m\", \"item\": \"q2\", \"score\": null}\n\
@@ -96,7 +95,7 @@ mod tests {
 
     #[test]
     fn a_missing_column_is_named_with_those_that_are_there() {
-        let error = read("r.csv", "model,item,score\nm,q,1\n").unwrap_err().to_string();
+        let error = long("r.csv", "model,item,score\nm,q,1\n").unwrap_err().to_string();
         let end = ":1: respondent: found the columns model, item, score, \
                    expected a column \"respondent\"";
         assert!(error.ends_with(end), "{error}");

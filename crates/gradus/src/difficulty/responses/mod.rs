@@ -15,15 +15,13 @@ mod table;
 mod wide;
 
 use std::collections::HashMap;
+use std::io::BufRead;
+use std::path::Path;
 
 pub use design::{Design, design};
 pub use error::ResponsesError;
-pub use inspect::inspect;
-pub use lm_eval::{LmEval, lm_eval};
-pub use long::long;
-pub use patterns::patterns;
-pub use py_irt::py_irt;
-pub use wide::wide;
+
+use crate::data::{DataError, open};
 
 /// What to do with a second score of the same respondent on the same item.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -43,6 +41,19 @@ impl Duplicates {
         [("error", Self::Error), ("first", Self::First), ("mean", Self::Mean)];
 }
 
+/// How responses are read; what a form has no use for is not looked at.
+#[derive(Clone, Debug, Default)]
+pub struct Reading {
+    /// What to do with several scores of a respondent on an item.
+    pub duplicates: Duplicates,
+    /// Name of the metric (lm-eval) or scorer (inspect); none where the logs have only one.
+    pub metric: Option<String>,
+    /// Name of the filter (lm-eval); none where the logs have only one.
+    pub filter: Option<String>,
+    /// Where no answer could be read, the score is missing instead of wrong.
+    pub no_answer_is_missing: bool,
+}
+
 /// A form of response file that this module reads.
 #[derive(Clone, Copy, Debug)]
 pub struct Form {
@@ -50,6 +61,53 @@ pub struct Form {
     pub name: &'static str,
     /// One line for listings.
     pub summary: &'static str,
+    /// Reads a file or folder of this form.
+    pub read: fn(&Path, &Reading) -> Result<Responses, ResponsesError>,
+}
+
+/// The form called `name`.
+pub fn form(name: &str) -> Result<&'static Form, ResponsesError> {
+    ALL.iter().find(|form| form.name == name).ok_or_else(|| ResponsesError::UnknownForm {
+        name: name.to_owned(),
+        known: ALL.iter().map(|form| form.name).collect::<Vec<_>>().join(", "),
+    })
+}
+
+/// The form of a file or folder, by its name and first line.
+pub fn recognise(path: &Path) -> Result<&'static Form, ResponsesError> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let name = name.trim_end_matches(".gz").trim_end_matches(".zst");
+    let extension = Path::new(name).extension().unwrap_or_default();
+    let is_jsonl = extension == "jsonl";
+    if path.is_dir() {
+        let logs = lm_eval::has_logs(path)?;
+        return Ok(if logs { &lm_eval::FORM } else { &inspect::FORM });
+    }
+    if is_jsonl && name.starts_with("samples_") {
+        return Ok(&lm_eval::FORM);
+    }
+    if extension == "json" || extension == "eval" {
+        return Ok(&inspect::FORM);
+    }
+    let mut first = String::new();
+    let read = open(path)?.read_line(&mut first);
+    read.map_err(|source| DataError::Io { action: "read", path: path.to_owned(), source })?;
+    if is_jsonl {
+        return Ok(if first.contains("\"subject_id\"") { &py_irt::FORM } else { &long::FORM });
+    }
+    let columns: Vec<&str> = first
+        .trim()
+        .trim_start_matches('\u{feff}')
+        .split(',')
+        .map(|name| name.trim_matches('"'))
+        .collect();
+    Ok(if ["respondent", "item", "score"].iter().all(|name| columns.contains(name)) {
+        &long::FORM
+    } else if columns.last().is_some_and(|last| patterns::COUNTS.contains(last)) {
+        &patterns::FORM
+    } else {
+        &wide::FORM
+    })
 }
 
 /// Every form of response file.

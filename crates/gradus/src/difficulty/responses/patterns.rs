@@ -8,16 +8,19 @@ use std::path::Path;
 
 use super::table::{SCORE, Table, score};
 use super::wide::unique;
-use super::{Form, Responses, ResponsesError};
+use super::{Form, Reading, Responses, ResponsesError};
 
-pub(super) const FORM: Form =
-    Form { name: "patterns", summary: "CSV with a column an item and a last column of counts" };
+pub(super) const FORM: Form = Form {
+    name: "patterns",
+    summary: "CSV with a column an item and a last column of counts",
+    read,
+};
 
-const COUNTS: [&str; 5] = ["Freq", "freq", "count", "Count", "n"];
+pub(super) const COUNTS: [&str; 5] = ["Freq", "freq", "count", "Count", "n"];
 
-/// Reads a table of patterns; a pattern with count 0 is left out, as nobody gave it.
-pub fn patterns(path: impl AsRef<Path>) -> Result<Responses, ResponsesError> {
-    let mut table = Table::open(path.as_ref())?;
+/// A pattern with count 0 is left out, as nobody gave it.
+fn read(path: &Path, _: &Reading) -> Result<Responses, ResponsesError> {
+    let mut table = Table::open(path)?;
     let Some(last) = table
         .header
         .len()
@@ -76,7 +79,7 @@ mod tests {
             ("lsat7_patterns.csv", [828.0, 658.0, 772.0, 606.0, 843.0]),
         ] {
             let Some(path) = test_data::file(&format!("known-answers/{name}")) else { return };
-            let responses = patterns(path).unwrap();
+            let responses = read(&path, &Reading::default()).unwrap();
             assert_eq!(responses.total_weight(), 1000.0);
             let mut found = [0.0; 5];
             for respondent in 0..responses.respondents().len() {
@@ -94,7 +97,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("patterns.csv");
         std::fs::write(&path, "a,b\n1,0\n").unwrap();
-        let error = patterns(&path).unwrap_err().to_string();
+        let error = read(&path, &Reading::default()).unwrap_err().to_string();
         assert!(error.ends_with("found the columns a, b, expected a last column Freq, count or n"));
     }
 }

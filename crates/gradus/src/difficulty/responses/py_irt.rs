@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use super::long::number;
-use super::{Builder, Duplicates, Form, Responses, ResponsesError};
+use super::{Builder, Form, Reading, Responses, ResponsesError};
 use crate::data::{self, FieldError, Fields, Row};
 
 pub(super) const FORM: Form =
-    Form { name: "py-irt", summary: "JSON Lines with subject_id and responses" };
+    Form { name: "py-irt", summary: "JSON Lines with subject_id and responses", read };
 
 struct Subject {
     id: String,
@@ -38,8 +38,8 @@ impl Row for Subject {
     }
 }
 
-/// Reads py-irt's JSON Lines; a subject may stand on several lines.
-pub fn py_irt(path: impl AsRef<Path>, duplicates: Duplicates) -> Result<Responses, ResponsesError> {
+/// A subject may stand on several lines.
+fn read(path: &Path, reading: &Reading) -> Result<Responses, ResponsesError> {
     let mut builder = Builder::default();
     for subject in data::read::<Subject>(path)? {
         let subject = subject?;
@@ -47,7 +47,7 @@ pub fn py_irt(path: impl AsRef<Path>, duplicates: Duplicates) -> Result<Response
             builder.push(&subject.id, item, *score);
         }
     }
-    builder.finish(duplicates)
+    builder.finish(reading.duplicates)
 }
 
 #[cfg(test)]
@@ -61,7 +61,7 @@ mod tests {
         let text = "{\"subject_id\": \"m1\", \"responses\": {\"q1\": 1, \"q2\": 0}}\n\
                     {\"subject_id\": \"m2\", \"responses\": {\"q2\": 1, \"q3\": null}}\n";
         std::fs::write(&path, text).unwrap();
-        let responses = py_irt(&path, Duplicates::Error).unwrap();
+        let responses = read(&path, &Reading::default()).unwrap();
         assert_eq!((responses.len(), responses.items()), (3, &["q1".into(), "q2".into()][..]));
         assert_eq!(responses.score(1, 1), Some(1.0));
     }

@@ -7,14 +7,13 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use super::table::{SCORE, Table, score};
-use super::{Form, Responses, ResponsesError};
+use super::{Form, Reading, Responses, ResponsesError};
 
 pub(super) const FORM: Form =
-    Form { name: "wide", summary: "CSV with a header of item names, one respondent a line" };
+    Form { name: "wide", summary: "CSV with a header of item names, one respondent a line", read };
 
-/// Reads a wide CSV file.
-pub fn wide(path: impl AsRef<Path>) -> Result<Responses, ResponsesError> {
-    let mut table = Table::open(path.as_ref())?;
+fn read(path: &Path, _: &Reading) -> Result<Responses, ResponsesError> {
+    let mut table = Table::open(path)?;
     let named = table.header.first().is_some_and(|name| name == "respondent");
     let first = usize::from(named);
     let items = table.header[first..].to_vec();
@@ -64,16 +63,16 @@ pub(super) fn unique(table: &Table, items: &[String]) -> Result<(), ResponsesErr
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> Result<Responses, ResponsesError> {
+    fn wide(text: &str) -> Result<Responses, ResponsesError> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("wide.csv");
         std::fs::write(&path, text).unwrap();
-        wide(&path)
+        read(&path, &Reading::default())
     }
 
     #[test]
     fn empty_and_na_are_missing() {
-        let responses = read("respondent,q1,q2,q3\nm1,1,,0\nm2,NA,1,1\n").unwrap();
+        let responses = wide("respondent,q1,q2,q3\nm1,1,,0\nm2,NA,1,1\n").unwrap();
         assert_eq!(responses.respondents(), ["m1", "m2"]);
         assert_eq!(responses.row(0), (&[0, 2][..], &[1.0, 0.0][..]));
         assert_eq!(responses.row(1), (&[1, 2][..], &[1.0, 1.0][..]));
@@ -81,13 +80,13 @@ mod tests {
 
     #[test]
     fn respondents_without_names_are_numbered() {
-        assert_eq!(read("q1,q2\n1,0\n0,1\n").unwrap().respondents(), ["1", "2"]);
+        assert_eq!(wide("q1,q2\n1,0\n0,1\n").unwrap().respondents(), ["1", "2"]);
     }
 
     #[test]
     fn a_wrong_value_is_named_by_line_and_column() {
         let check = |text: &str, expected: &str| {
-            let error = read(text).unwrap_err().to_string();
+            let error = wide(text).unwrap_err().to_string();
             assert!(error.ends_with(expected), "{error}");
         };
         check(
