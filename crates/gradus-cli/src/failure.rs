@@ -153,7 +153,7 @@ fn run_exit(error: &RunError) -> ExitCode {
     }
 }
 
-fn data_exit(error: &DataError) -> ExitCode {
+pub(crate) fn data_exit(error: &DataError) -> ExitCode {
     match error {
         DataError::Row(_)
         | DataError::CutShort(_)
