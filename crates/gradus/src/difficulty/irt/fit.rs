@@ -210,8 +210,16 @@ struct Prepared {
     names: Vec<String>,
     levels: Vec<Vec<f32>>,
     anchors: Vec<Option<Vec<f64>>>,
-    /// For each item of the responses, its place above, or its constant score.
-    places: Vec<Result<usize, Option<f32>>>,
+    /// For each item of the responses, its place above, or why it has none.
+    places: Vec<Result<usize, Constant>>,
+}
+
+/// An item whose answers are all the same.
+#[derive(Clone, Copy)]
+struct Constant {
+    score: Option<f32>,
+    /// With counts.
+    answers: f64,
 }
 
 /// Fits a model to responses.
@@ -325,9 +333,11 @@ fn prepare(responses: &Responses, settings: &Settings) -> Result<Prepared, IrtEr
     let model = settings.model;
     let items = responses.items();
     let mut levels: Vec<Vec<f32>> = vec![Vec::new(); items.len()];
+    let mut counts = vec![0.0; items.len()];
     for respondent in 0..responses.respondents().len() {
         let (answered, scores) = responses.row(respondent);
         for (&item, &score) in answered.iter().zip(scores) {
+            counts[item as usize] += responses.weight(respondent);
             let levels = &mut levels[item as usize];
             if levels.contains(&score) {
                 continue;
@@ -365,7 +375,7 @@ fn prepare(responses: &Responses, settings: &Settings) -> Result<Prepared, IrtEr
         anchors: Vec::new(),
         places: Vec::new(),
     };
-    for (name, mut found) in items.iter().zip(levels) {
+    for ((name, mut found), answers) in items.iter().zip(levels).zip(counts) {
         found.sort_by(f32::total_cmp);
         let anchor = settings.anchors.get(name);
         if let Some(anchor) = anchor {
@@ -390,7 +400,7 @@ fn prepare(responses: &Responses, settings: &Settings) -> Result<Prepared, IrtEr
             found.clone_from(&anchor.levels);
         }
         if found.len() < 2 {
-            prepared.places.push(Err(found.first().copied()));
+            prepared.places.push(Err(Constant { score: found.first().copied(), answers }));
             continue;
         }
         prepared.places.push(Ok(prepared.names.len()));
@@ -566,9 +576,12 @@ fn reflect(fit: &mut Fit) {
     if let Some(errors) = &mut fit.standard_errors {
         errors.reflect();
     }
-    for (population, log_weights) in fit.populations.iter_mut().zip(&mut core.log_weights) {
+    // Each node keeps its place and weights; only its ability changes its sign.
+    for chunk in &mut core.grid.chunks {
+        *chunk = chunk.map(|ability| -ability);
+    }
+    for population in &mut fit.populations {
         population.mean *= -1.0;
-        *log_weights = core.grid.log_weights(population.mean, population.sd);
     }
 }
 
@@ -603,7 +616,7 @@ fn describe(
     fit: &mut Fit,
     names: Vec<String>,
     levels: Vec<Vec<f32>>,
-    places: &[Result<usize, Option<f32>>],
+    places: &[Result<usize, Constant>],
     mass: &[Lanes],
 ) {
     let core = &fit.core;
@@ -629,12 +642,12 @@ fn describe(
                 };
                 (status, Some(place))
             }
-            Err(Some(score)) if score >= 1.0 => {
-                let difficulty_below = extreme(slope, 1.0, &core.grid, mass);
+            Err(Constant { score: Some(score), answers }) if score >= 1.0 => {
+                let difficulty_below = extreme(slope, 1.0, &core.grid, mass, answers);
                 (ItemStatus::AllRight { difficulty_below }, None)
             }
-            Err(Some(0.0)) => {
-                let difficulty_above = extreme(slope, -1.0, &core.grid, mass);
+            Err(Constant { score: Some(0.0), answers }) => {
+                let difficulty_above = extreme(slope, -1.0, &core.grid, mass, answers);
                 (ItemStatus::AllWrong { difficulty_above }, None)
             }
             Err(_) => (ItemStatus::Unknown, None),
@@ -642,12 +655,16 @@ fn describe(
         .collect();
 }
 
-/// Where the chance that all respondents are right (`sign` 1) or wrong (-1) is 0.05, by bisection.
-fn extreme(slope: f64, sign: f64, grid: &Grid, mass: &[Lanes]) -> f64 {
+/// Where the chance that so many respondents are all right (`sign` 1) or wrong (-1) is 0.05,
+/// by bisection; they are taken to be as able as all are.
+fn extreme(slope: f64, sign: f64, grid: &Grid, mass: &[Lanes], answers: f64) -> f64 {
+    let share = answers / mass.iter().map(sum).sum::<f64>();
     let log_chance = |difficulty: f64| -> f64 {
         let at = |ability: f64| -(-sign * slope * (ability - difficulty)).exp().ln_1p();
         let chunks = grid.chunks.iter().zip(mass);
-        chunks.map(|(ability, mass)| sum(&lanes(|lane| mass[lane] * at(ability[lane])))).sum()
+        let all: f64 =
+            chunks.map(|(ability, mass)| sum(&lanes(|lane| mass[lane] * at(ability[lane])))).sum();
+        share * all
     };
     let (mut low, mut high) = (-40.0, 40.0);
     for _ in 0..60 {

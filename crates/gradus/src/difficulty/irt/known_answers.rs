@@ -243,9 +243,16 @@ fn four_respondents_are_fitted_with_errors_that_say_how_little_that_is() {
     assert_eq!((solved_by_none.count(), solved_by_all.count()), (432, 156));
 }
 
-fn made(name: &str) -> Responses {
+pub(super) fn made(name: &str) -> Responses {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/difficulty");
     read(&folder.join(name))
+}
+
+/// Without standard errors, which take most of the time of a small fit.
+fn quick(name: &str) -> Settings {
+    let mut settings = Settings::new(model(name).unwrap());
+    settings.standard_errors = false;
+    settings
 }
 
 fn rmse(found: impl Iterator<Item = f64>, known: &[f64]) -> f64 {
@@ -258,7 +265,7 @@ fn rmse(found: impl Iterator<Item = f64>, known: &[f64]) -> f64 {
 fn a_common_slope_on_made_data_is_that_of_r() {
     let Some(path) = test_data::file("known-answers/a_1pl_rmirt_q61.csv") else { return };
     let known = std::fs::read_to_string(path).unwrap();
-    let fit = fit(&made("made_1pl.csv.gz"), &Settings::new(model("1pl").unwrap())).unwrap();
+    let fit = fit(&made("made_1pl.csv.gz"), &quick("1pl")).unwrap();
     for (item, line) in known.lines().skip(1).enumerate() {
         let values: Vec<f64> = line.split(',').map(|value| value.parse().unwrap()).collect();
         close(fit.bank.items[item].discrimination(), values[0], 1e-3, "slope");
@@ -280,7 +287,7 @@ fn parameters_are_recovered_as_well_as_by_the_reference() {
             })
             .collect();
     let (slopes, difficulties): (Vec<f64>, Vec<f64>) = known.into_iter().unzip();
-    let fit = fit(&made("made_2pl.csv.gz"), &Settings::new(model("2pl").unwrap())).unwrap();
+    let fit = fit(&made("made_2pl.csv.gz"), &quick("2pl")).unwrap();
     close(fit.log_likelihood, -56_455.477, 2e-3, "log-likelihood");
     let items = || fit.bank.items.iter();
     close(rmse(items().map(CalibratedItem::difficulty), &difficulties), 0.0969, 5e-5, "difficulty");
@@ -291,7 +298,7 @@ fn parameters_are_recovered_as_well_as_by_the_reference() {
 fn the_number_of_threads_changes_no_bit() {
     let responses = made("made_2pl.csv.gz");
     let fitted = |threads: usize| {
-        let mut settings = Settings::new(model("2pl").unwrap());
+        let mut settings = quick("2pl");
         settings.threads = threads;
         let fit = fit(&responses, &settings).unwrap();
         (fit.bank.items, fit.abilities, fit.log_likelihood.to_bits())
@@ -302,12 +309,12 @@ fn the_number_of_threads_changes_no_bit() {
 #[test]
 fn items_that_are_given_keep_their_scale() {
     let responses = made("made_2pl.csv.gz");
-    let all = fit(&responses, &Settings::new(model("2pl").unwrap())).unwrap();
+    let all = fit(&responses, &quick("2pl")).unwrap();
     // The abler half alone, with the first 50 items given: the scale stays, the mean rises.
     let mut order: Vec<usize> = (0..1000).collect();
     order.sort_by(|&a, &b| all.abilities[b].ability.total_cmp(&all.abilities[a].ability));
     let able = responses.select(&order[..500]);
-    let mut settings = Settings::new(model("2pl").unwrap());
+    let mut settings = quick("2pl");
     for item in &all.bank.items[..50] {
         settings.anchors.insert(item.name.clone(), item.clone());
     }
@@ -341,7 +348,7 @@ fn sparse_answers_are_on_the_scale_of_dense_ones() {
     let (names, items) = (responses.respondents().to_vec(), responses.items().to_vec());
     let few = Responses::from_sparse(names, items, few).unwrap();
     assert_eq!(few.len(), 10_000);
-    let settings = Settings::new(model("rasch").unwrap());
+    let settings = quick("rasch");
     let (few, all) = (fit(&few, &settings).unwrap(), fit(&responses, &settings).unwrap());
     assert!(matches!(few.core.cells.storage, super::cells::Storage::Sparse(_)));
     let known: Vec<f64> = all.bank.items.iter().map(CalibratedItem::difficulty).collect();
@@ -350,22 +357,31 @@ fn sparse_answers_are_on_the_scale_of_dense_ones() {
     assert!((0.15..0.35).contains(&off), "{off}");
 }
 
-#[test]
-fn a_miskeyed_item_is_flagged_and_a_turned_scale_is_turned_back() {
+/// The made 2PL answers with some items scored the wrong way round.
+fn turned(wrong: impl Fn(usize) -> bool) -> Responses {
     let responses = made("made_2pl.csv.gz");
-    let turned: Vec<Vec<f32>> = (0..1000)
+    let rows: Vec<Vec<f32>> = (0..1000)
         .map(|row| {
             let scores = responses.row(row).1.iter().enumerate();
-            scores.map(|(item, &score)| if item == 7 { 1.0 - score } else { score }).collect()
+            scores.map(|(item, &score)| if wrong(item) { 1.0 - score } else { score }).collect()
         })
         .collect();
-    let items = responses.items().to_vec();
-    let names = responses.respondents().to_vec();
-    let turned = Responses::from_rows(names, items, turned.iter().map(Vec::as_slice)).unwrap();
-    let fit = fit(&turned, &Settings::new(model("2pl").unwrap())).unwrap();
-    let reflected: Vec<usize> =
-        (0..100).filter(|&item| fit.items[item].0 == ItemStatus::Reflected).collect();
-    assert_eq!(reflected, [7]);
+    let (names, items) = (responses.respondents().to_vec(), responses.items().to_vec());
+    Responses::from_rows(names, items, rows.iter().map(Vec::as_slice)).unwrap()
+}
+
+#[test]
+fn a_miskeyed_item_is_flagged_and_a_turned_scale_is_turned_back() {
+    let reflected = |fit: &Fit| -> Vec<usize> {
+        (0..100).filter(|&item| fit.items[item].0 == ItemStatus::Reflected).collect()
+    };
+    let one = fit(&turned(|item| item == 7), &quick("2pl")).unwrap();
+    assert_eq!(reflected(&one), [7]);
+    // Most answers turned round: the few that are not look miskeyed, whatever the start.
+    let most = fit(&turned(|item| item % 4 != 3), &quick("2pl")).unwrap();
+    assert_eq!(reflected(&most), (3..100).step_by(4).collect::<Vec<_>>());
+    let squares = most.mean_squares(1);
+    assert!(squares.iter().all(|item| (0.9..1.1).contains(&item.infit)), "{squares:?}");
 }
 
 #[test]
@@ -390,7 +406,7 @@ fn what_cannot_be_estimated_is_an_error_with_a_sentence() {
     check(&[&[1.0, 0.5, 0.0], same, same], "2pl", "found score 0.5, expected 0 or 1 under 2pl");
     check(&[&[1.0, 0.0, 1.0], &[0.0, 1.0, 0.0]], "1pl", "2 respondents, and at least 3 are needed");
     assert!(model("5pl").unwrap_err().to_string().contains("rasch, 1pl, 2pl"));
-    let mut settings = Settings::new(model("2pl").unwrap());
+    let mut settings = quick("2pl");
     settings.most_cycles = 2;
     let error = fit(&made("made_2pl.csv.gz"), &settings).unwrap_err();
     assert!(
