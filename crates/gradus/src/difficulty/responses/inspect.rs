@@ -1,21 +1,23 @@
-//! Logs of inspect in their JSON form: `eval.{task, model}` and, per sample, `id`,
+//! Logs of inspect, as JSON or as `.eval` archives: `eval.{task, model}` and, per sample, `id`,
 //! `epoch` and `scores`.
 //!
 //! A respondent is `eval.model`, an item is `<task>/<id>`. Values `C`, `P`, `I` are
 //! 1, 0.5 and 0; `N` (no answer) is wrong or missing by choice; NaN is unscored
 //! and so missing. Several epochs of a sample are several scores.
 
-use std::io::Read;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::eval_archive::entries;
 use super::{Builder, Form, Reading, Responses, ResponsesError};
 use crate::data::{DataError, RowError, open};
 
 pub(super) const FORM: Form =
-    Form { name: "inspect", summary: "a folder of inspect logs as JSON", read };
+    Form { name: "inspect", summary: "a folder of inspect logs, .json or .eval", read };
 
 #[derive(Deserialize)]
 struct Log {
@@ -44,7 +46,10 @@ fn read(path: &Path, reading: &Reading) -> Result<Responses, ResponsesError> {
         let io = |source| DataError::Io { action: "read", path: path.to_owned(), source };
         for entry in std::fs::read_dir(path).map_err(io)? {
             let entry = entry.map_err(io)?.path();
-            if entry.extension().is_some_and(|extension| extension == "json") {
+            if entry
+                .extension()
+                .is_some_and(|extension| ["json", "eval"].iter().any(|known| extension == *known))
+            {
                 logs.push(entry);
             }
         }
@@ -60,9 +65,7 @@ fn read(path: &Path, reading: &Reading) -> Result<Responses, ResponsesError> {
         return Err(ResponsesError::Nothing {
             path: path.to_owned(),
             what: "log".into(),
-            expected:
-                "files <date>_<task>_<id>.json (of .eval files: inspect log convert --to json)"
-                    .into(),
+            expected: "files <date>_<task>_<id>.eval or .json".into(),
         });
     }
     builder.finish(reading.duplicates)
@@ -70,19 +73,13 @@ fn read(path: &Path, reading: &Reading) -> Result<Responses, ResponsesError> {
 
 fn read_log(path: &Path, reading: &Reading, builder: &mut Builder) -> Result<(), ResponsesError> {
     let scorer = reading.metric.as_deref();
-    let mut text = String::new();
-    open(path)?.read_to_string(&mut text).map_err(|source| DataError::Io {
+    let mut bytes = Vec::new();
+    open(path)?.read_to_end(&mut bytes).map_err(|source| DataError::Io {
         action: "read",
         path: path.to_owned(),
         source,
     })?;
-    let log: Log = serde_json::from_str(&text).map_err(|error| RowError {
-        file: path.to_owned(),
-        line: error.line() as u64,
-        field: None,
-        found: error.to_string(),
-        expected: "a log of inspect as JSON".into(),
-    })?;
+    let log = if bytes.starts_with(b"PK") { unpacked(path, &bytes)? } else { parse(path, &bytes)? };
     for sample in log.samples.unwrap_or_default() {
         let item = format!("{}/{}", log.eval.task, sample.id.to_string().trim_matches('"'));
         let scores = sample.scores.unwrap_or_default();
@@ -138,6 +135,53 @@ fn read_log(path: &Path, reading: &Reading, builder: &mut Builder) -> Result<(),
     Ok(())
 }
 
+/// One part of a log. Python writes NaN as it is, which JSON does not have: it is null here.
+fn parse<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T, ResponsesError> {
+    let text = String::from_utf8_lossy(bytes);
+    let mut plain = String::with_capacity(text.len());
+    let (mut quoted, mut escaped, mut rest) = (false, false, text.as_ref());
+    while let Some(character) = rest.chars().next() {
+        if !quoted && rest.starts_with("NaN") {
+            plain.push_str("null");
+            rest = &rest[3..];
+            continue;
+        }
+        quoted ^= character == '"' && !escaped;
+        escaped = quoted && character == '\\' && !escaped;
+        plain.push(character);
+        rest = &rest[character.len_utf8()..];
+    }
+    serde_json::from_str(&plain).map_err(|error| {
+        let file = path.to_owned();
+        let (line, found) = (error.line() as u64, error.to_string());
+        RowError { file, line, field: None, found, expected: "a log of inspect".into() }.into()
+    })
+}
+
+/// A log as an archive: its header, and each sample as a file.
+fn unpacked(path: &Path, bytes: &[u8]) -> Result<Log, ResponsesError> {
+    let entries = entries(bytes).map_err(|found| RowError {
+        file: path.to_owned(),
+        line: 1,
+        field: None,
+        found,
+        expected: "a whole .eval archive".into(),
+    })?;
+    let header = entries.iter().find(|(name, _)| name == "header.json");
+    let Some((_, header)) = header else {
+        return Err(nothing(path, "header.json", "a log that was finished"));
+    };
+    let mut log: Log = parse(path, header)?;
+    let mut samples = Vec::new();
+    for (name, bytes) in &entries {
+        if name.starts_with("samples/") {
+            samples.push(parse(path, bytes)?);
+        }
+    }
+    log.samples = Some(samples);
+    Ok(log)
+}
+
 fn nothing(path: &Path, what: &str, expected: &str) -> ResponsesError {
     let path: PathBuf = path.to_owned();
     ResponsesError::Nothing { path, what: what.to_owned(), expected: expected.to_owned() }
@@ -173,6 +217,20 @@ mod tests {
         assert_eq!(wrong.row(0).1, [1.0, 0.0, 0.25]);
         let missing = read(folder.path(), &chosen("match", true)).unwrap();
         assert_eq!(missing.items(), ["t/1", "t/3"]);
+    }
+
+    /// Made by Python's zipfile: header.json and two samples, scored C and NaN.
+    #[test]
+    fn an_archive_is_read_as_its_json_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let archive = include_bytes!("../../../tests/fixtures/difficulty/inspect.eval");
+        std::fs::write(folder.path().join("log.eval"), archive).unwrap();
+        let responses = read(folder.path(), &Reading::default()).unwrap();
+        assert_eq!(
+            (responses.respondents(), responses.items()),
+            (&["m".into()][..], &["t/1".into()][..])
+        );
+        assert_eq!(responses.row(0).1, [1.0]);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 mod design;
 mod error;
+mod eval_archive;
 mod inspect;
 mod lm_eval;
 mod long;
