@@ -104,14 +104,14 @@ fn sparse() -> Responses {
 }
 
 /// Share of 95% intervals, estimate plus and minus 1.96 standard errors, that hold the truth.
-fn coverage(count: usize, respondents: usize, replications: u64) -> Value {
+fn coverage(count: usize, respondents: usize, replications: usize) -> Value {
     let model = model("2pl").expect("a model");
     let bank = items(model, count, 2, ItemDistribution::default(), 1).expect("items");
     let (mut slopes, mut intercepts, mut difficulties, mut all, mut failed) = (0, 0, 0, 0, 0);
     let mut form = String::new();
     for replication in 0..replications {
-        let abilities = normal_abilities(respondents, 0.0, 1.0, 1000 + replication);
-        let made = responses(&bank, &abilities, 5000 + replication);
+        let abilities = normal_abilities(respondents, 0.0, 1.0, 1000 + replication as u64);
+        let made = responses(&bank, &abilities, 5000 + replication as u64);
         let Ok(fit) = fit(&made, &Settings::new(model)) else {
             failed += 1;
             continue;
