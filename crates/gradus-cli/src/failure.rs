@@ -3,6 +3,8 @@ use std::fmt::Display;
 use std::path::Path;
 
 use gradus::data::DataError;
+use gradus::difficulty::irt::IrtError;
+use gradus::difficulty::responses::ResponsesError;
 use gradus::lm::LmError;
 use gradus::run::{ErrorKind, RecipeError, RunError, resume_line};
 use gradus::search::SearchError;
@@ -103,6 +105,27 @@ impl From<SearchError> for Failure {
     }
 }
 
+impl From<ResponsesError> for Failure {
+    fn from(error: ResponsesError) -> Self {
+        let exit = match &error {
+            ResponsesError::Data(error) => data_exit(error),
+            ResponsesError::UnknownForm { .. } => ExitCode::Usage,
+            _ => ExitCode::Rows,
+        };
+        Self::of(exit, &error)
+    }
+}
+
+impl From<IrtError> for Failure {
+    fn from(error: IrtError) -> Self {
+        let exit = match &error {
+            IrtError::UnknownModel { .. } | IrtError::Setting { .. } => ExitCode::Usage,
+            _ => ExitCode::Rows,
+        };
+        Self::of(exit, &error)
+    }
+}
+
 impl From<ModelError> for Failure {
     fn from(error: ModelError) -> Self {
         Self { passing: model_passes(&error), ..Self::of(model_exit(&error), &error) }
@@ -153,7 +176,7 @@ fn run_exit(error: &RunError) -> ExitCode {
     }
 }
 
-pub(crate) fn data_exit(error: &DataError) -> ExitCode {
+fn data_exit(error: &DataError) -> ExitCode {
     match error {
         DataError::Row(_)
         | DataError::CutShort(_)

@@ -6,7 +6,7 @@ use gradus::difficulty::irt::{
 use gradus::difficulty::responses::design;
 use gradus::report::{Column, Table};
 
-use super::{From, input, threads, unknown};
+use super::responses::{Reader, input, threads, unknown};
 use crate::args::Global;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
@@ -40,7 +40,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     #[command(flatten)]
-    from: From,
+    reader: Reader,
     /// How abilities are estimated: eap, map, ml or wle.
     #[arg(long, default_value = "eap", value_name = "NAME")]
     ability: String,
@@ -86,7 +86,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<Output, Failure> {
     let Some((_, method)) = method else {
         return Err(unknown("--ability", &args.ability, "eap, map, ml or wle"));
     };
-    let responses = args.from.read(&args.responses)?;
+    let responses = args.reader.read(&args.responses)?;
     let design = design(&responses);
     let fit = irt::fit(&responses, &settings)?;
     let record =

@@ -4,7 +4,7 @@ use gradus::difficulty::irt::{self, Method, Population, read_items};
 use gradus::report::{Cell, Column, Table};
 use serde::Serialize;
 
-use super::{From, threads, unknown};
+use super::responses::{Reader, threads, unknown};
 use crate::args::Global;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
@@ -29,7 +29,7 @@ pub(crate) struct Args {
     #[arg(long, default_value = "2pl", value_name = "NAME")]
     model: String,
     #[command(flatten)]
-    from: From,
+    reader: Reader,
     /// How abilities are estimated: eap, map, ml or wle.
     #[arg(long, default_value = "eap", value_name = "NAME")]
     ability: String,
@@ -73,7 +73,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<Output, Failure> {
         }
     };
     let bank = read_items(&args.items, model)?;
-    let responses = args.from.read(&args.responses)?;
+    let responses = args.reader.read(&args.responses)?;
     let known: std::collections::HashSet<&str> =
         bank.items.iter().map(|item| item.name.as_str()).collect();
     if !responses.items().iter().any(|item| known.contains(item.as_str())) {
