@@ -3,12 +3,14 @@
 //! `difficulty fit NAME.npy [--errors] [--threads N] [--model M]`: a matrix of int8, -1 missing,
 //! as `irt_synth_gen.py` writes it; true parameters in `NAME_params.csv` beside it.
 //! `difficulty sparse`: 100,000 respondents with 100 answers each on 20,000 items.
+//! `difficulty adaptive`: adaptive tests on a made bank of 500 items, beside random ones.
 //! `difficulty coverage [ITEMS RESPONDENTS REPLICATIONS]`: made responses of a 2PL, fitted again.
 
 use std::time::Instant;
 
+use gradus::difficulty::irt::adaptive::{Selection, Stop, administer, performance};
 use gradus::difficulty::irt::simulate::{ItemDistribution, items, normal_abilities, responses};
-use gradus::difficulty::irt::{Fit, Settings, fit, model};
+use gradus::difficulty::irt::{Fit, Method, Population, Settings, fit, model};
 use gradus::difficulty::responses::Responses;
 use gradus::run::Stream;
 use serde_json::{Value, json};
@@ -28,7 +30,8 @@ fn main() {
             };
             coverage(number(1, 20), number(2, 500), number(3, 200))
         }
-        _ => panic!("expected fit, sparse or coverage"),
+        Some("adaptive") => return adaptive(),
+        _ => panic!("expected fit, sparse, adaptive or coverage"),
     };
     println!("{answer}");
 }
@@ -101,6 +104,45 @@ fn sparse() -> Responses {
         chosen.into_iter().map(&mut draw).collect()
     });
     Responses::from_sparse(names(respondents), names(count), rows).expect("rows")
+}
+
+/// 300 respondents whose answers to all 500 items are drawn; error against the full test's ability.
+fn adaptive() {
+    let (respondents, standard) = (300, Population { mean: 0.0, sd: 1.0 });
+    let bank = items(model("2pl").expect("a model"), 500, 2, ItemDistribution::default(), 1)
+        .expect("items");
+    let made = responses(&bank, &normal_abilities(respondents, 0.0, 1.0, 2), 3);
+    let full = bank.score_all(&made, Method::Eap, standard, 1).expect("known scores");
+    let full: Vec<f64> = full.iter().flatten().map(|scored| scored.ability).collect();
+    let ways = [
+        ("random", Selection::Random),
+        ("maximum-information", Selection::MaximumInformation),
+        ("randomesque-5", Selection::Randomesque(5)),
+        ("a-stratified-4", Selection::AStratified(4)),
+    ];
+    let stops = [(0.0, 25), (0.0, 50), (0.0, 100), (0.3, 500), (0.2, 500)];
+    for (se, most) in stops {
+        for (name, selection) in ways {
+            let tests: Vec<_> = (0..respondents)
+                .map(|row| {
+                    let mut stream = Stream::new(4, &["adaptive", name, &row.to_string()]);
+                    let stop = Stop { se, least: 5, most };
+                    let answer = |item: usize| made.score(row, item).expect("complete") as usize;
+                    administer(&bank, standard, selection, stop, &mut stream, answer)
+                        .expect("items")
+                })
+                .collect();
+            let found = performance(&bank, &tests, &full);
+            println!(
+                "{}",
+                json!({
+                    "selection": name, "stop_se": se, "most": most, "items": found.items,
+                    "rmse_of_full_test_ability": found.error, "highest_exposure": found.exposure,
+                    "overlap": found.overlap, "bank": 500, "respondents": respondents,
+                })
+            );
+        }
+    }
 }
 
 /// Share of 95% intervals, estimate plus and minus 1.96 standard errors, that hold the truth.
