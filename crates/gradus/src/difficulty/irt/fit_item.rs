@@ -10,7 +10,7 @@ use statrs::distribution::{ChiSquared, ContinuousCDF};
 
 use super::error::IrtError;
 use super::fit::Fit;
-use super::lanes::{Lanes, exp, lanes, sum};
+use super::lanes::{Lanes, add, exp, lanes, sum};
 use super::model::ItemModel;
 use super::posterior::by_item;
 
@@ -171,13 +171,15 @@ pub(super) fn expected(
 ) -> (Lanes, Lanes) {
     let mut log_p = vec![[0.0; 8]; levels.len()];
     (model.log_probabilities)(parameters, ability, &mut log_p);
+    let (mut mean, mut variance) = ([0.0; 8], [0.0; 8]);
     let chances: Vec<Lanes> = log_p.iter().map(exp).collect();
-    let moment = |lane: usize, centre: f64, power: i32| -> f64 {
-        let terms = levels.iter().zip(&chances);
-        terms.map(|(&level, chance)| chance[lane] * (f64::from(level) - centre).powi(power)).sum()
-    };
-    let mean = lanes(|lane| moment(lane, 0.0, 1));
-    (mean, lanes(|lane| moment(lane, mean[lane], 2)))
+    for (&level, chance) in levels.iter().zip(&chances) {
+        add(&mut mean, &chance.map(|chance| chance * f64::from(level)));
+    }
+    for (&level, chance) in levels.iter().zip(&chances) {
+        add(&mut variance, &lanes(|lane| chance[lane] * (f64::from(level) - mean[lane]).powi(2)));
+    }
+    (mean, variance)
 }
 
 /// Chance of each number of right answers (Lord and Wingersky).

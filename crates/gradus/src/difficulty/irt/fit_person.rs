@@ -5,6 +5,10 @@
 //! Very low values: a contaminated, guessing or otherwise unusual respondent.
 
 use super::fit::Fit;
+use super::lanes::{LANES, add, exp, lanes};
+
+/// No answer.
+const MISSING: u8 = u8::MAX;
 
 impl Fit {
     /// `l_z` of each respondent at the posterior mean; `None` without answers.
@@ -12,28 +16,51 @@ impl Fit {
         let core = &self.core;
         let model = self.bank.model;
         let items = core.items(model);
-        let mut known: Vec<Option<Option<f64>>> = vec![None; core.cells.rows()];
-        (0..core.place.len())
-            .map(|respondent| {
-                let row = core.place[respondent] as usize;
-                *known[row].get_or_insert_with(|| {
-                    let ability = [self.abilities[respondent].ability; 8];
-                    let (mut log_likelihood, mut mean, mut variance) = (0.0, 0.0, 0.0);
-                    let mut log_p = Vec::new();
-                    core.cells.each(row, |item, category| {
-                        log_p.resize(core.cells.categories[item], [0.0; 8]);
-                        (model.log_probabilities)(items.of(item), &ability, &mut log_p);
-                        let moment = |power: i32| -> f64 {
-                            log_p.iter().map(|log_p| log_p[0].exp() * log_p[0].powi(power)).sum()
-                        };
-                        log_likelihood += log_p[category][0];
-                        mean += moment(1);
-                        variance += moment(2) - moment(1).powi(2);
-                    });
-                    (variance > 0.0).then(|| (log_likelihood - mean) / variance.sqrt())
-                })
-            })
-            .collect()
+        let rows = core.cells.rows();
+        let mut abilities = vec![0.0; rows];
+        for (&row, ability) in core.place.iter().zip(&self.abilities) {
+            abilities[row as usize] = ability.ability;
+        }
+        let mut found = Vec::with_capacity(rows);
+        // Eight rows at a time, as a curve is computed for eight abilities.
+        let mut categories = vec![[MISSING; LANES]; core.cells.items()];
+        let mut log_p = Vec::new();
+        for first in (0..rows).step_by(LANES) {
+            let together = LANES.min(rows - first);
+            categories.fill([MISSING; LANES]);
+            for row in first..first + together {
+                core.cells.each(row, |item, category| {
+                    categories[item][row - first] = category as u8;
+                });
+            }
+            let ability = lanes(|lane| abilities[first + lane.min(together - 1)]);
+            let [mut log_likelihood, mut mean, mut variance] = [[0.0; LANES]; 3];
+            for (item, categories) in categories.iter().enumerate() {
+                if *categories == [MISSING; LANES] {
+                    continue;
+                }
+                log_p.resize(core.cells.categories[item], [0.0; LANES]);
+                (model.log_probabilities)(items.of(item), &ability, &mut log_p);
+                let (mut first, mut second) = ([0.0; LANES], [0.0; LANES]);
+                for log_p in &log_p {
+                    let chance = exp(log_p);
+                    add(&mut first, &lanes(|lane| chance[lane] * log_p[lane]));
+                    add(&mut second, &lanes(|lane| chance[lane] * log_p[lane] * log_p[lane]));
+                }
+                for (lane, &category) in categories.iter().enumerate() {
+                    if category != MISSING {
+                        log_likelihood[lane] += log_p[usize::from(category)][lane];
+                        mean[lane] += first[lane];
+                        variance[lane] += second[lane] - first[lane] * first[lane];
+                    }
+                }
+            }
+            found.extend((0..together).map(|lane| {
+                let off = log_likelihood[lane] - mean[lane];
+                (variance[lane] > 0.0).then(|| off / variance[lane].sqrt())
+            }));
+        }
+        core.place.iter().map(|&row| found[row as usize]).collect()
     }
 }
 

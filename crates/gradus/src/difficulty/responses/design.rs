@@ -3,6 +3,7 @@
 //! whether the answers hang together at all. Nothing is dropped here; it is named.
 
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::Responses;
 
@@ -54,7 +55,7 @@ pub fn design(responses: &Responses) -> Design {
         constant: (0..items).filter(|&item| low[item] == high[item]).collect(),
         ..Design::default()
     };
-    let mut first: HashMap<Vec<u8>, usize> = HashMap::new();
+    let mut first: HashMap<u64, Vec<usize>> = HashMap::new();
     let mut parent: Vec<usize> = (0..respondents + items).collect();
     let counted = responses.weights.is_empty();
     for respondent in 0..respondents {
@@ -77,16 +78,16 @@ pub fn design(responses: &Responses) -> Design {
             }
         }
         if counted && answered.len() >= SHARED {
-            let key: Vec<u8> = answered
-                .iter()
-                .zip(scores)
-                .flat_map(|(item, score)| [item.to_le_bytes(), score.to_le_bytes()])
-                .flatten()
-                .collect();
-            if let Some(&original) = first.get(&key) {
-                found.copies.push((respondent, original));
-            } else {
-                first.insert(key, respondent);
+            let mut hash = DefaultHasher::new();
+            answered.hash(&mut hash);
+            for score in scores {
+                score.to_bits().hash(&mut hash);
+            }
+            let same = first.entry(hash.finish()).or_default();
+            let row = (answered, scores);
+            match same.iter().find(|&&original| responses.row(original) == row) {
+                Some(&original) => found.copies.push((respondent, original)),
+                None => same.push(respondent),
             }
         }
         for &item in answered {
