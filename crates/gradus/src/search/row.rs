@@ -57,10 +57,7 @@ impl Row for SearchRow {
             let stated = has(fields, "answer");
             one_sample(fields, stated)?
         };
-        let others: Vec<String> = fields.names().map(str::to_owned).collect();
-        for name in others {
-            fields.take(&name);
-        }
+        fields.ignore_rest();
         Ok(row)
     }
 }
