@@ -326,8 +326,9 @@ mod tests {
         close(rated[1].rating, 3000.0 - 1662.310_89, 1e-4);
     }
 
-    // Computed once with an independent script in Python: a strong favourite loses all
-    // games of one period, so that Delta^2 exceeds phi^2 + v and the volatility rises.
+    // A strong favourite loses all games of one period, so that Delta^2 exceeds phi^2 + v
+    // by far. The equation of the volatility then has three roots, and the published
+    // iteration decides which is meant; values of another implementation of it.
     #[test]
     fn an_upset_raises_the_volatility() {
         for (games, rating, deviation, volatility) in
@@ -403,7 +404,7 @@ mod tests {
     fn who_is_held_stays_and_a_problem_has_no_volatility() {
         let mut rater = rater();
         enter(&mut *rater, &[known(1700.0, 80.0, 0.07)], Motion::Held);
-        rater.enter(&Entrant { known: None, motion: Motion::Static }).unwrap();
+        rater.enter(&Entrant { motion: Motion::Static, ..Entrant::default() }).unwrap();
         rater.play(0, 1, 0.0).unwrap();
         let rated = rater.finish().unwrap();
         close(rated[0].rating, 1700.0, 1e-9);

@@ -34,6 +34,11 @@ pub trait Rater {
     /// Ends the open period and brings everyone to its end: the standings, by number.
     fn finish(&mut self) -> Result<Vec<Standing>, RatingError>;
 
+    /// What must be known to read the standings right.
+    fn notes(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// The score that a competitor is expected to get against another, between 0 and 1,
     /// with the range that goes with `deviates` standard errors of the difference of
     /// their ratings. The point value of systems with deviations is already drawn
@@ -44,6 +49,8 @@ pub trait Rater {
 /// A competitor as it enters.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Entrant {
+    /// Its name, for messages and parameters that name someone.
+    pub name: String,
     /// What is known of it beforehand; else it starts as the system says.
     pub known: Option<Standing>,
     /// How its rating may move.
@@ -109,7 +116,7 @@ pub(super) fn logistic(x: f64) -> f64 {
 }
 
 /// Whether a competitor solves or is solved.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// A player, or a solver of problems.

@@ -8,7 +8,7 @@ pub(super) fn close(found: f64, expected: f64, tolerance: f64) {
 
 pub(super) fn enter(rater: &mut dyn Rater, known: &[Standing], motion: Motion) {
     for &standing in known {
-        rater.enter(&Entrant { known: Some(standing), motion }).unwrap();
+        rater.enter(&Entrant { known: Some(standing), motion, ..Entrant::default() }).unwrap();
     }
 }
 
