@@ -4,7 +4,7 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use gradus::difficulty::{Entrant, Rater, Standing, rating_system};
+use gradus::difficulty::ratings::{self, Entrant, Rater, Standing};
 use gradus::run::Stream;
 use skillratings::Outcomes;
 use skillratings::glicko2::{Glicko2Config, Glicko2Rating, glicko2_rating_period};
@@ -29,7 +29,7 @@ fn periods() -> Vec<Vec<Game>> {
 }
 
 fn ours(system: &str, periods: &[Vec<Game>]) -> Vec<Standing> {
-    let system = rating_system(system).expect("a known system");
+    let system = ratings::find(system).expect("a known system");
     let mut rater: Box<dyn Rater> = (system.build)(&serde_json::Value::Null).expect("defaults");
     for _ in 0..PLAYERS {
         rater.enter(&Entrant::default()).expect("anyone may enter");
@@ -63,7 +63,7 @@ fn theirs(periods: &[Vec<Game>]) -> Vec<Glicko2Rating> {
     players
 }
 
-fn ratings(criterion: &mut Criterion) {
+fn million_games(criterion: &mut Criterion) {
     let periods = periods();
     let (own, other) = (ours("glicko2", &periods), theirs(&periods));
     for (own, other) in own.iter().zip(&other) {
@@ -74,11 +74,11 @@ fn ratings(criterion: &mut Criterion) {
     group.bench_function("glicko2, skillratings", |bench| {
         bench.iter(|| theirs(black_box(&periods)));
     });
-    for system in ["glicko2", "glicko", "elo", "trueskill", "bradley-terry"] {
+    for system in ["glicko2", "glicko", "elo", "trueskill"] {
         group.bench_function(system, |bench| bench.iter(|| ours(system, black_box(&periods))));
     }
     group.finish();
 }
 
-criterion_group!(benches, ratings);
+criterion_group!(benches, million_games);
 criterion_main!(benches);

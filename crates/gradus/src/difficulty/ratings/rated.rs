@@ -196,7 +196,7 @@ mod tests {
     use std::fmt::Write as _;
 
     use super::super::test_games::close;
-    use super::super::{RATING_SYSTEMS, rating_system};
+    use super::super::{ALL, find as system_called};
     use super::*;
     use crate::data::read_table;
 
@@ -205,7 +205,7 @@ mod tests {
         let path = folder.path().join("games");
         std::fs::write(&path, games).unwrap();
         let mut games = read_table(&path).unwrap();
-        rate(rating_system(system).unwrap(), settings, &mut games)
+        rate(system_called(system).unwrap(), settings, &mut games)
             .map_err(|error| error.to_string().split("games:").last().unwrap().to_owned())
     }
 
@@ -221,7 +221,7 @@ mod tests {
 
     #[test]
     fn every_system_rates_a_round() {
-        for system in RATING_SYSTEMS {
+        for system in ALL {
             let rated = by_default(system.name, ROUND).unwrap();
             assert_eq!(rated.ratings.len(), 3, "{}", system.name);
             let a = find(&rated, "a");

@@ -34,7 +34,7 @@ impl Opponents {
 #[cfg(test)]
 mod tests {
     use super::super::test_games::close;
-    use super::super::{Rated, RatingSettings, rate, rating_system};
+    use super::super::{Rated, RatingSettings, find as system_called, rate};
     use super::*;
     use crate::data::read_table;
     use crate::run::Stream;
@@ -44,7 +44,7 @@ mod tests {
         let path = folder.path().join("games");
         std::fs::write(&path, games).unwrap();
         let settings = RatingSettings { opponents, ..RatingSettings::default() };
-        rate(rating_system("glicko2").unwrap(), &settings, &mut read_table(&path).unwrap()).unwrap()
+        rate(system_called("glicko2").unwrap(), &settings, &mut read_table(&path).unwrap()).unwrap()
     }
 
     // 100 solvers of rating 1500, deviation 350, of whom 30 solved the problem, all in one
