@@ -2,6 +2,7 @@
 
 mod compare;
 mod completions;
+mod difficulty;
 mod env;
 mod import;
 mod list;
@@ -26,6 +27,7 @@ pub(crate) enum Command {
     Report(report::Args),
     Compare(compare::Args),
     Search(search::Args),
+    Difficulty(difficulty::Args),
     Tasks(tasks::Args),
     Train(train::Args),
     Import(import::Args),
@@ -42,6 +44,7 @@ impl Command {
             Self::Report(args) => report::run(&args),
             Self::Compare(args) => compare::run(&args),
             Self::Search(args) => search::run(&args),
+            Self::Difficulty(args) => difficulty::run(&args),
             Self::Tasks(args) => tasks::run(&args),
             Self::Train(args) => train::run(&args, global),
             Self::Import(args) => import::run(&args),

@@ -98,6 +98,19 @@ fn selectors_and_their_table_agree() {
 }
 
 #[test]
+fn rating_systems_and_their_table_agree() {
+    let helpers = &[
+        ("game", "the rows that are read"),
+        ("problem_as_player", "problems as opponents, for every system"),
+        ("rated", "rates a file of games by any system"),
+        ("rating", "what a system is, the ratings, what can go wrong"),
+        ("test_games", "games for the tests"),
+    ];
+    let rows = owned(gradus::difficulty::ratings::ALL.iter().map(|system| system.name));
+    check(&Seam { folder: "crates/gradus/src/difficulty/ratings", rows, helpers }, "rs");
+}
+
+#[test]
 fn trainers_and_their_table_agree() {
     let helpers = &[
         ("adamw", "the optimiser"),

@@ -427,7 +427,9 @@ mod tests {
     #[test]
     fn problems_of_one_difficulty_make_a_point() {
         let mut same = outcomes(10, |_, index| f64::from(u8::from(index < 7)));
-        same.iter_mut().for_each(|outcome| outcome.difficulty = 2.0);
+        for outcome in &mut same {
+            outcome.difficulty = 2.0;
+        }
         let found = profile(&same, &quick());
         assert_eq!(found.smooth.points.len(), 1);
         assert!((found.smooth.points[0].value - 0.7).abs() < 1e-12);

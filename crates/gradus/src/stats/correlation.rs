@@ -145,6 +145,8 @@ pub fn kendall_tau_b(first: &[f64], second: &[f64]) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
+    use std::cmp::Ordering;
+
     use super::*;
 
     const FIRST: [f64; 10] = [3.0, 1.0, 4.0, 1.0, 5.0, 9.0, 2.0, 6.0, 5.0, 3.0];
@@ -181,8 +183,10 @@ mod tests {
         let (mut score, mut untied) = (0.0, [0.0; 2]);
         for i in 0..first.len() {
             for j in 0..i {
-                let sign = |values: &[f64]| {
-                    f64::from((values[i] > values[j]) as i8 - (values[i] < values[j]) as i8)
+                let sign = |values: &[f64]| match values[i].total_cmp(&values[j]) {
+                    Ordering::Less => -1.0,
+                    Ordering::Equal => 0.0,
+                    Ordering::Greater => 1.0,
                 };
                 let (a, b) = (sign(first), sign(second));
                 score += a * b;
@@ -190,7 +194,7 @@ mod tests {
                 untied[1] += b * b;
             }
         }
-        score / (untied[0] * untied[1] as f64).sqrt()
+        score / f64::sqrt(untied[0] * untied[1])
     }
 
     #[test]

@@ -106,7 +106,9 @@ impl BradleyTerryRater {
             if prior == 0.0 {
                 let mean = strengths.iter().map(|p| p.ln()).sum::<f64>() / strengths.len() as f64;
                 let scale = (-mean).exp();
-                strengths.iter_mut().for_each(|strength| *strength *= scale);
+                for strength in &mut strengths {
+                    *strength *= scale;
+                }
             }
             if off < TOLERANCE {
                 return Ok(strengths);
@@ -117,17 +119,6 @@ impl BradleyTerryRater {
             iterations: ITERATIONS,
             hint: "groups of competitors hardly met; set prior_games, as to 1",
         })
-    }
-
-    /// Groups without a way back by wins, the strongest first.
-    fn groups(&self, meetings: &Meetings) -> Vec<Vec<usize>> {
-        let beaten: Vec<Vec<usize>> = meetings
-            .iter()
-            .map(|met| met.iter().filter(|met| met.2 > 0.0).map(|met| met.0).collect())
-            .collect();
-        let mut groups = strong_components(&beaten);
-        groups.reverse();
-        groups
     }
 
     /// The observed information of the log-strengths, row by row, made invertible.
@@ -186,6 +177,17 @@ impl BradleyTerryRater {
     }
 }
 
+/// Groups without a way back by wins, the strongest first.
+fn groups(meetings: &Meetings) -> Vec<Vec<usize>> {
+    let beaten: Vec<Vec<usize>> = meetings
+        .iter()
+        .map(|met| met.iter().filter(|met| met.2 > 0.0).map(|met| met.0).collect())
+        .collect();
+    let mut groups = strong_components(&beaten);
+    groups.reverse();
+    groups
+}
+
 /// Variance of one game's score: `p q / (p + q)^2`.
 fn binary_variance(one: f64, other: f64) -> f64 {
     let chance = one / (one + other);
@@ -212,7 +214,9 @@ fn inverse_root(mut matrix: Vec<Vec<f64>>) -> Vec<Vec<f64>> {
             own.iter_mut().zip(done).for_each(|(sum, value)| *sum -= weight * value);
         }
         own[row] = 1.0;
-        own.iter_mut().for_each(|value| *value /= factor[row]);
+        for value in &mut own {
+            *value /= factor[row];
+        }
         inverse.push(own);
     }
     inverse
@@ -255,7 +259,9 @@ fn strong_components(edges: &[Vec<usize>]) -> Vec<Vec<usize>> {
             if lowest[node] == order[node] {
                 let from = open.iter().rposition(|&member| member == node).unwrap_or(0);
                 let mut component = open.split_off(from);
-                component.iter().for_each(|&member| is_open[member] = false);
+                for &member in &component {
+                    is_open[member] = false;
+                }
                 component.sort_unstable();
                 components.push(component);
             }
@@ -298,7 +304,7 @@ impl Rater for BradleyTerryRater {
         };
         let meetings = self.meetings();
         if self.system.prior_games == 0.0 {
-            let groups = self.groups(&meetings);
+            let groups = groups(&meetings);
             if groups.len() > 1 {
                 let named = |group: &Vec<usize>| {
                     group.iter().map(|&member| self.names[member].clone()).collect()
@@ -361,15 +367,15 @@ mod tests {
         [2, 4, 1, 3, 1, 7, 0],
     ];
 
-    fn named(names: &[&str], parameters: serde_json::Value) -> Box<dyn Rater> {
-        let mut rater = (SYSTEM.build)(&parameters).unwrap();
+    fn named(names: &[&str], parameters: &serde_json::Value) -> Box<dyn Rater> {
+        let mut rater = (SYSTEM.build)(parameters).unwrap();
         for &name in names {
             rater.enter(&Entrant { name: name.into(), ..Entrant::default() }).unwrap();
         }
         rater
     }
 
-    fn baseball(parameters: serde_json::Value) -> Vec<Standing> {
+    fn baseball(parameters: &serde_json::Value) -> Vec<Standing> {
         let mut rater = named(&TEAMS.map(|(name, _)| name), parameters);
         for (row, wins) in WINS.iter().enumerate() {
             for (column, &wins) in wins.iter().enumerate() {
@@ -383,7 +389,7 @@ mod tests {
 
     #[test]
     fn the_baseball_season_is_reproduced() {
-        let rated = baseball(json!({ "reference": "Baltimore" }));
+        let rated = baseball(&json!({ "reference": "Baltimore" }));
         for (standing, (_, expected)) in rated.iter().zip(TEAMS) {
             close(standing.rating, expected, 1e-6);
         }
@@ -401,7 +407,7 @@ mod tests {
     // Journal of Statistical Software 48(9), the fit of the same season.
     #[test]
     fn standard_errors_are_those_of_bradley_terry_2() {
-        let rated = baseball(json!({ "reference": "Baltimore" }));
+        let rated = baseball(&json!({ "reference": "Baltimore" }));
         let published = [0.3433, 0.3396, 0.3367, 0.3359, 0.3339, 0.3319, 0.0];
         for (standing, expected) in rated.iter().zip(published) {
             close(standing.deviation.unwrap(), expected, 5e-5);
@@ -410,7 +416,7 @@ mod tests {
 
     #[test]
     fn without_a_reference_ratings_and_their_errors_belong_to_a_mean_of_zero() {
-        let rated = baseball(json!(null));
+        let rated = baseball(&json!(null));
         let sum: f64 = rated.iter().map(|standing| standing.rating).sum();
         close(sum, 0.0, 1e-9);
         close(rated[0].rating - rated[6].rating, TEAMS[0].1, 1e-6);
@@ -420,7 +426,7 @@ mod tests {
 
     #[test]
     fn a_pair_has_the_logit_of_its_record() {
-        let mut rater = named(&["a", "b"], json!({ "reference": "b" }));
+        let mut rater = named(&["a", "b"], &json!({ "reference": "b" }));
         for game in 0..10 {
             rater.play(0, 1, f64::from(u8::from(game < 7))).unwrap();
         }
@@ -433,7 +439,7 @@ mod tests {
 
     #[test]
     fn groups_without_a_way_back_are_named() {
-        let mut rater = named(&["a", "b", "c", "d", "e"], json!(null));
+        let mut rater = named(&["a", "b", "c", "d", "e"], &json!(null));
         for (winner, loser) in [(0, 1), (1, 0), (1, 2), (2, 3), (3, 2)] {
             rater.play(winner, loser, 1.0).unwrap();
         }
@@ -447,7 +453,7 @@ mod tests {
 
     #[test]
     fn prior_games_make_every_rating_finite() {
-        let mut rater = named(&["a", "b", "c"], json!({ "prior_games": 1.0 }));
+        let mut rater = named(&["a", "b", "c"], &json!({ "prior_games": 1.0 }));
         rater.play(0, 1, 1.0).unwrap();
         rater.play(1, 2, 1.0).unwrap();
         let rated = rater.finish().unwrap();
@@ -458,7 +464,7 @@ mod tests {
 
     #[test]
     fn someone_who_did_not_play_is_no_reference() {
-        let mut rater = named(&["a", "b"], json!({ "reference": "x" }));
+        let mut rater = named(&["a", "b"], &json!({ "reference": "x" }));
         let error = rater.finish().unwrap_err().to_string();
         assert!(error.ends_with("reference is \"x\", expected someone who played"), "{error}");
     }

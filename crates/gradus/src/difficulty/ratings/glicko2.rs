@@ -297,7 +297,7 @@ mod tests {
             rater.play(0, opponent, score).unwrap();
         }
         let player = rater.finish().unwrap()[0];
-        close(player.rating, 1464.050_67, 1e-4);
+        close(player.rating, 1_464.050_67, 1e-4);
         close(player.deviation.unwrap(), 151.516_52, 1e-4);
         close(volatility_of(&player), 0.059_995_98, 1e-7);
     }
@@ -321,9 +321,9 @@ mod tests {
     #[test]
     fn a_newcomer_beats_a_newcomer() {
         let rated = play(&mut *rater(), 2, &[(0, 1, 1.0)]);
-        close(rated[0].rating, 1662.310_89, 1e-4);
+        close(rated[0].rating, 1_662.310_89, 1e-4);
         close(rated[0].deviation.unwrap(), 290.318_96, 1e-4);
-        close(rated[1].rating, 3000.0 - 1662.310_89, 1e-4);
+        close(rated[1].rating, 3000.0 - 1_662.310_89, 1e-4);
     }
 
     // A strong favourite loses all games of one period, so that Delta^2 exceeds phi^2 + v
@@ -331,9 +331,10 @@ mod tests {
     // iteration decides which is meant; values of another implementation of it.
     #[test]
     fn an_upset_raises_the_volatility() {
-        for (games, rating, deviation, volatility) in
-            [(10, 1854.244_50, 50.900_42, 0.061_337_51), (29, 1568.823_40, 51.408_80, 0.083_917_10)]
-        {
+        for (games, rating, deviation, volatility) in [
+            (10, 1_854.244_50, 50.900_42, 0.061_337_51),
+            (29, 1_568.823_40, 51.408_80, 0.083_917_10),
+        ] {
             let mut rater = rater();
             let both = [known(2000.0, 50.0, 0.06), known(1200.0, 50.0, 0.06)];
             enter(&mut *rater, &both, Motion::Drifts);
@@ -419,7 +420,7 @@ mod tests {
             rater.expected(&known(1700.0, deviation, 0.0), &known(1500.0, deviation, 0.0), 1.96)
         };
         let sure = expected(0.0);
-        close(sure.value, 0.759_746_926_647_957_9, 1e-12);
+        close(sure.value, 0.759_746_926_647_958, 1e-12);
         assert_eq!((sure.low, sure.high), (sure.value, sure.value));
         let unsure = expected(100.0);
         assert!(unsure.value < sure.value && unsure.value > 0.5);

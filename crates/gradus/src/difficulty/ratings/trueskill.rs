@@ -1,4 +1,4 @@
-//! Herbrich, Minka and Graepel 2007, *TrueSkill: a Bayesian skill rating system*
+//! Herbrich, Minka and Graepel 2007, *`TrueSkill`: a Bayesian skill rating system*
 //! (NIPS 19), for two players: the closed form of section 4 and table 1.
 //!
 //! | paper | here |
