@@ -74,7 +74,7 @@ fn million_games(criterion: &mut Criterion) {
     group.bench_function("glicko2, skillratings", |bench| {
         bench.iter(|| theirs(black_box(&periods)));
     });
-    for system in ["glicko2", "glicko", "elo", "trueskill"] {
+    for system in ["glicko2", "glicko", "elo", "trueskill", "bradley-terry"] {
         group.bench_function(system, |bench| bench.iter(|| ours(system, black_box(&periods))));
     }
     group.finish();

@@ -100,6 +100,15 @@ impl Fields {
         self.parsed(name, BOOL, Value::as_bool)
     }
 
+    /// True, false, 1, 0 or nothing.
+    pub fn optional_flag(&mut self, name: &str) -> Result<Option<bool>, FieldError> {
+        self.parsed(name, "true, false, 0 or 1", |value| match value.as_f64() {
+            Some(0.0) => Some(false),
+            Some(1.0) => Some(true),
+            _ => value.as_bool(),
+        })
+    }
+
     /// A list of numbers.
     pub fn f64s(&mut self, name: &str) -> Result<Vec<f64>, FieldError> {
         required(name, "a list of numbers", self.optional_f64s(name)?)

@@ -7,7 +7,7 @@ use crate::data::{FieldError, Fields, Row, Verdict};
 ///
 /// Columns or fields: `problem` (also `item`), `model` (also `respondent`; else the
 /// row's model is the empty name), `domain` (also `subject`) and one of `score` (0 to 1),
-/// `correct` (true or false) and `verdict`; others are ignored. A score that is empty or
+/// `correct` (true, false, 1 or 0) and `verdict`; others are ignored. A score that is empty or
 /// null, and the verdicts bad gold and undecided, are unscored; no answer counts as 0.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ResultRow {
@@ -58,7 +58,7 @@ pub(super) fn score(fields: &mut Fields) -> Result<Option<f64>, FieldError> {
         });
     }
     if has(fields, "correct") {
-        return Ok(fields.optional_bool("correct")?.map(|right| f64::from(u8::from(right))));
+        return Ok(fields.optional_flag("correct")?.map(|right| f64::from(u8::from(right))));
     }
     let score = fields.optional_f64("score")?;
     match score {
@@ -182,10 +182,8 @@ mod tests {
 
     #[test]
     fn rows_join_to_labels_and_what_does_not_is_counted() {
-        let text = "model,problem,correct\nm,b,True\nm,b,False\nm,a,true\nn,a,1\n"
-            .replace(",1\n", ",true\n")
-            + "m,x,true\nm,a,\n";
-        let rows = rows(&text).into_iter().map(Result::unwrap);
+        let text = "model,problem,correct\nm,b,True\nm,b,0\nm,a,true\nn,a,1\nm,x,true\nm,a,\n";
+        let rows = rows(text).into_iter().map(Result::unwrap);
         let joined = join(rows, &labels(&[("a", 2.0), ("b", 1.0)]), |label| label.unnorm_rating);
         assert_eq!((joined.unscored, joined.unlabelled), (1, 1));
         assert_eq!(joined.unlabelled_examples, ["x"]);

@@ -1,7 +1,8 @@
 //! Bradley and Terry 1952, *Rank analysis of incomplete block designs*: i beats j with
 //! the chance `p_i / (p_i + p_j)`. Fitted by the MM algorithm of Hunter 2004, *MM
 //! algorithms for generalized Bradley-Terry models*, equation 3, cyclically: each
-//! strength is used as soon as it is new.
+//! strength is used as soon as it is new. Near the end steps are Newton's, of one
+//! log-strength at a time, because MM crawls for whoever wins nearly all games.
 //!
 //! A rating is `ln p` in natural logits, the mean of all being 0 or that of `reference`.
 //! Standard errors are from the observed information at the estimate. A score between 0
@@ -41,6 +42,8 @@ pub(super) const SYSTEM: RatingSystem = RatingSystem {
 /// Expected and found wins of everyone differ by less than this share of their games.
 const TOLERANCE: f64 = 1e-10;
 const ITERATIONS: usize = 20_000;
+/// Closer than this share of their games, steps are Newton's.
+const CLOSE: f64 = 0.02;
 /// Beyond, the information is not inverted: that takes time with the third power.
 const INVERTED: usize = 2000;
 
@@ -89,19 +92,30 @@ impl BradleyTerryRater {
     fn fit(&self, meetings: &Meetings) -> Result<Vec<f64>, RatingError> {
         let prior = self.system.prior_games;
         let mut strengths = vec![1.0; meetings.len()];
+        let mut off: f64 = 1.0;
         for _ in 0..ITERATIONS {
-            let mut off: f64 = 0.0;
+            let close = off < CLOSE;
+            off = 0.0;
             for (competitor, met) in meetings.iter().enumerate() {
                 let own = strengths[competitor];
+                let virtual_chance = own / (own + 1.0);
                 let (mut wins, mut games) = (prior / 2.0, prior);
-                let mut rate = prior / (own + 1.0);
+                let mut expected = prior * virtual_chance;
+                let mut information = expected * (1.0 - virtual_chance);
                 for &(opponent, played, score) in met {
+                    let chance = own / (own + strengths[opponent]);
                     wins += score;
                     games += played;
-                    rate += played / (own + strengths[opponent]);
+                    expected += played * chance;
+                    information += played * chance * (1.0 - chance);
                 }
-                off = off.max((wins - own * rate).abs() / games);
-                strengths[competitor] = wins / rate;
+                let surprise = wins - expected;
+                off = off.max(surprise.abs() / games);
+                strengths[competitor] *= if close {
+                    (surprise / information).clamp(-1.0, 1.0).exp()
+                } else {
+                    wins / expected
+                };
             }
             if prior == 0.0 {
                 let mean = strengths.iter().map(|p| p.ln()).sum::<f64>() / strengths.len() as f64;
