@@ -4,7 +4,7 @@ use gradus::difficulty::{Agreement, Label, agreement};
 use gradus::report::{Cell, Column, Number, Table};
 use gradus::stats::Estimate;
 
-use super::{CONFIDENCE, DRAWS, read};
+use super::rows::{CONFIDENCE, DRAWS, read};
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::output::{Block, Output, json_line};

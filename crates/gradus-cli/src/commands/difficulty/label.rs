@@ -5,7 +5,7 @@ use gradus::difficulty::ratings::Role;
 use gradus::difficulty::{Cut, DifficultyRow, Label, Labelling, NORMALISATIONS, Normalisation};
 use gradus::report::{Column, Number, Table};
 
-use super::read;
+use super::rows::read;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::output::{Block, Output, json_line};

@@ -9,7 +9,7 @@ use gradus::report::{Cell, Column, Number, Table};
 use gradus::stats::Estimate;
 use serde::Serialize;
 
-use super::{CONFIDENCE, DRAWS, read};
+use super::rows::{CONFIDENCE, DRAWS, read};
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::output::{Block, Output, json_line};

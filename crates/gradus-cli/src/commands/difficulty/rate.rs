@@ -8,7 +8,7 @@ use gradus::difficulty::ratings::{
 use gradus::report::{Cell, Column, Number, Table};
 use serde::Serialize;
 
-use super::{parameters, read};
+use super::rows::read;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::output::{Block, Output, json_line};
@@ -206,4 +206,20 @@ fn facts(system: &RatingSystem, rated: &Rated) -> String {
         text += &format!("\nRating periods {first} to {last}.");
     }
     text
+}
+
+/// `--set parameter=value`, each value as JSON, else as text.
+fn parameters(set: &[String]) -> Result<serde_json::Value, Failure> {
+    if set.is_empty() {
+        return Ok(serde_json::Value::Null);
+    }
+    let mut parameters = serde_json::Map::new();
+    for pair in set {
+        let Some((name, value)) = pair.split_once('=') else {
+            return Err(Failure::usage(format!("--set {pair}: expected PARAMETER=VALUE")));
+        };
+        let value = serde_json::from_str(value).unwrap_or_else(|_| value.into());
+        parameters.insert(name.to_owned(), value);
+    }
+    Ok(parameters.into())
 }
