@@ -40,6 +40,8 @@ pub(super) const SYSTEM: RatingSystem = RatingSystem {
 /// The published convergence tolerance of the volatility, on the scale of ln sigma^2.
 const TOLERANCE: f64 = 1e-6;
 const ITERATIONS: usize = 100;
+/// Results that were certain beforehand say nothing, of the volatility neither.
+const LEAST_INFORMATION: f64 = 1e-100;
 
 /// Parameters, in points where not said otherwise.
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -119,9 +121,9 @@ impl State {
 
     /// Steps 3 to 7 of the paper.
     fn update(&mut self, tau: f64) -> Result<(), RatingError> {
-        let variance = 1.0 / self.information;
-        let delta = variance * self.improvement;
-        if self.motion == Motion::Drifts {
+        if self.motion == Motion::Drifts && self.information > LEAST_INFORMATION {
+            let variance = 1.0 / self.information;
+            let delta = variance * self.improvement;
             self.sigma = volatility(self.sigma, self.phi, variance, delta, tau)?;
         }
         let grown = self.phi * self.phi + self.sigma * self.sigma;
@@ -411,6 +413,20 @@ mod tests {
         close(rated[0].rating, 1700.0, 1e-9);
         close(rated[0].deviation.unwrap(), 80.0, 1e-9);
         assert!(rated[1].rating > 1700.0 && rated[1].volatility == Some(0.0));
+    }
+
+    #[test]
+    fn games_that_were_decided_beforehand_end_in_numbers() {
+        for score in [0.0, 1.0] {
+            let mut rater = rater();
+            let far = [known(1e6, 50.0, 0.06), known(0.0, 50.0, 0.06)];
+            enter(&mut *rater, &far, Motion::Drifts);
+            rater.play(0, 1, score).unwrap();
+            let rated = rater.finish().unwrap();
+            let numbers = rated.iter().flat_map(|of| [of.rating, of.deviation.unwrap()]);
+            assert!(numbers.into_iter().all(f64::is_finite), "{rated:?}");
+            assert_eq!(volatility_of(&rated[0]), 0.06);
+        }
     }
 
     #[test]
