@@ -361,6 +361,7 @@ fn bins(difficulties: &[f64], scores: &[f64], settings: &ProfileSettings) -> Vec
 mod tests {
     use super::super::label::tests::labels;
     use super::*;
+    use crate::data::{AuthoredProblem, Completion, gsm8k_solutions, test_data};
 
     fn outcomes(n: usize, score: impl Fn(f64, usize) -> f64) -> Vec<Outcome> {
         let outcome = |index: usize| {
@@ -454,6 +455,37 @@ mod tests {
             );
         let (_, curve) = paired_difference(&easy_only, &second, &quick()).unwrap();
         assert!(curve.points[0].low > 0.0 && curve.points[20].high.abs() < 1e-9);
+    }
+
+    // Counted by a script of its own in the published solutions of four models to the test
+    // problems of GSM8K: how often the largest one is right by how many of the other three
+    // are wrong.
+    #[test]
+    fn a_published_model_falls_off_over_what_others_could_not_solve() {
+        let Some(file) = test_data::file("gsm8k/example_model_solutions.jsonl") else { return };
+        let is_right = |completion: &Completion| completion.metadata["is_correct"] == true;
+        let outcome = |authored: AuthoredProblem| {
+            let [others @ .., last] = &authored.completions[..] else { panic!("four models") };
+            let wrong = others.iter().filter(|completion| !is_right(completion)).count();
+            Outcome {
+                problem: authored.problem.id.clone(),
+                domain: None,
+                difficulty: wrong as f64,
+                score: f64::from(u8::from(is_right(last))),
+            }
+        };
+        let mut outcomes: Vec<Outcome> =
+            gsm8k_solutions(&file).unwrap().into_iter().map(outcome).collect();
+        outcomes.sort_by(|one, other| one.difficulty.total_cmp(&other.difficulty));
+        let found = profile(&outcomes, &ProfileSettings { points: 4, ..quick() });
+        let counted = [156.0 / 165.0, 196.0 / 231.0, 201.0 / 302.0, 189.0 / 621.0];
+        for (point, counted) in found.monotone.points.iter().zip(counted) {
+            assert!((point.value - counted).abs() < 1e-12, "{point:?} {counted}");
+            assert!(point.low < counted && counted < point.high);
+        }
+        assert_eq!(found.accuracy.n, 1319);
+        let fall_off = found.fall_off.difficulty.unwrap();
+        assert!((2.0..3.0).contains(&fall_off), "{fall_off}");
     }
 
     // Variance of -2, -1, 0, 1, 2 is 2.5; labels() gives each a standard error of 0.5.
