@@ -102,7 +102,7 @@ fn attempts_become_labels_and_labels_agree() {
     assert!(found[0]["spearman"]["value"].as_f64().unwrap() > 0.95, "{found:#?}");
     assert_eq!(found[0]["same_respondents"], true);
     let text = folder.gradus(compare).done();
-    assert!(text.contains("Kendall") && text.contains("same respondents"), "{text}");
+    assert!(text.contains("Kendall") && text.contains("rest on the same"), "{text}");
 }
 
 #[test]
@@ -119,6 +119,8 @@ fn labels_say_whose_answers_they_rest_on() {
         (labels.len(), &labels[1]["rating"], &labels[1]["respondents"]),
         (2, &1.0.into(), &2.into())
     );
+    let said = folder.gradus("difficulty label items.csv --method 2pl --cut values=5");
+    assert!(said.stderr.contains("No problem is in the class hard"), "{said:?}");
     let said = folder.gradus("difficulty label items.csv --method 2pl --cut values=2,1").failed(2);
     assert!(said.contains("rising"), "{said}");
 }
@@ -172,6 +174,7 @@ fn profiles_fall_over_difficulty_and_say_what_was_not_counted() {
         (&found[0]["difference"]["value"], &found[0]["difference"]["n"]),
         (&0.25.into(), &40.into())
     );
+    assert!(folder.gradus(&paired.replace(",small", "")).failed(2).contains("two models"));
     assert!(folder.gradus(&paired.replace("small", "tiny")).failed(2).contains("no such model"));
     let said = folder.gradus("difficulty profile results.csv --labels labels.jsonl --span 0");
     assert!(said.failed(2).contains("--span 0"));

@@ -12,7 +12,13 @@ use crate::failure::Failure;
 use crate::output::Output;
 
 /// How hard problems are: ratings, labels, profiles
+///
+/// Examples:
+///   gradus difficulty rate attempts.csv --opponents problems --out ratings.jsonl
+///   gradus difficulty label ratings.jsonl --cut thirds --out labels.jsonl
+///   gradus difficulty profile results.jsonl --labels labels.jsonl
 #[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct Args {
     #[command(subcommand)]
     command: Command,

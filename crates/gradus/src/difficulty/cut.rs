@@ -45,6 +45,15 @@ fn names(classes: usize) -> Vec<String> {
 }
 
 impl Cut {
+    /// What its classes are called, from easy to hard; those between tied difficulties
+    /// can be empty.
+    pub fn class_names(&self) -> Vec<String> {
+        names(match self {
+            Self::Quantiles(bounds) | Self::Values(bounds) => bounds.len() + 1,
+            Self::EqualInformation(classes) => *classes,
+        })
+    }
+
     /// The name of the class of each problem: easy and hard, easy, medium and hard, or
     /// the number from 1.
     pub(super) fn classes(
@@ -156,8 +165,9 @@ mod tests {
     fn a_value_belongs_to_the_class_that_it_ends() {
         let found = classes(&Cut::Values(vec![2.0]), &[1.0, 2.0, 2.1]);
         assert_eq!(found, ["easy", "easy", "hard"]);
-        let found = classes(&Cut::Values(vec![1.0, 2.0, 3.0]), &[1.5, 9.0]);
-        assert_eq!(found, ["2", "4"]);
+        let four = Cut::Values(vec![1.0, 2.0, 3.0]);
+        assert_eq!(classes(&four, &[1.5, 9.0]), ["2", "4"]);
+        assert_eq!(four.class_names(), ["1", "2", "3", "4"]);
     }
 
     #[test]

@@ -70,6 +70,16 @@ pub(crate) fn run(args: &Args) -> Result<Output, Failure> {
             without.len()
         ));
     }
+    let empty = labelling.cut.iter().flat_map(Cut::class_names);
+    let empty: Vec<String> = empty
+        .filter(|name| !labels.iter().any(|label| label.class.as_ref() == Some(name)))
+        .collect();
+    if !empty.is_empty() {
+        notes.push(format!(
+            "No problem is in the class {}: equal difficulties are never parted.",
+            empty.join(" or ")
+        ));
+    }
     if args.out == Path::new("-") {
         let lines: Vec<String> = labels.iter().map(data::to_line).collect();
         return Ok(Output {

@@ -52,7 +52,7 @@ pub(crate) struct Args {
     #[arg(long)]
     by_domain: bool,
     /// Two models to compare over the problems that both tried.
-    #[arg(long, value_delimiter = ',', num_args = 2, value_name = "A,B", conflicts_with = "grid")]
+    #[arg(long, value_delimiter = ',', value_name = "A,B", conflicts_with = "grid")]
     paired: Vec<String>,
     /// A grid by class of training and of test problems.
     #[arg(long)]
@@ -154,7 +154,11 @@ pub(crate) fn run(args: &Args) -> Result<Output, Failure> {
     };
     match &args.paired[..] {
         [first, second] => paired(first, second, &joined, &settings),
-        _ => profiles(args, &labels, &joined, &settings),
+        [] => profiles(args, &labels, &joined, &settings),
+        other => {
+            let found = other.join(",");
+            Err(Failure::usage(format!("--paired {found}: expected two models, as A,B")))
+        }
     }
 }
 
