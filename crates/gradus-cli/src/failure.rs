@@ -4,7 +4,9 @@ use std::path::Path;
 
 use gradus::data::DataError;
 use gradus::difficulty::irt::IrtError;
+use gradus::difficulty::ratings::RatingError;
 use gradus::difficulty::responses::ResponsesError;
+use gradus::difficulty::{CutError, LabelError};
 use gradus::lm::LmError;
 use gradus::run::{ErrorKind, RecipeError, RunError, resume_line};
 use gradus::search::SearchError;
@@ -126,6 +128,22 @@ impl From<IrtError> for Failure {
     }
 }
 
+impl From<RatingError> for Failure {
+    fn from(error: RatingError) -> Self {
+        Self::of(rating_exit(&error), &error)
+    }
+}
+
+impl From<LabelError> for Failure {
+    fn from(error: LabelError) -> Self {
+        let exit = match &error {
+            LabelError::Cut(CutError::Bounds { .. }) => ExitCode::Usage,
+            _ => ExitCode::Rows,
+        };
+        Self::of(exit, &error)
+    }
+}
+
 impl From<ModelError> for Failure {
     fn from(error: ModelError) -> Self {
         Self { passing: model_passes(&error), ..Self::of(model_exit(&error), &error) }
@@ -215,6 +233,19 @@ fn search_exit(error: &SearchError) -> ExitCode {
             ExitCode::Usage
         }
         _ => ExitCode::Rows,
+    }
+}
+
+fn rating_exit(error: &RatingError) -> ExitCode {
+    match error {
+        RatingError::Unknown { .. }
+        | RatingError::Parameters { .. }
+        | RatingError::NothingKnown { .. }
+        | RatingError::NotConverged { .. } => ExitCode::Usage,
+        RatingError::Data(error) => data_exit(error),
+        RatingError::NoGames | RatingError::Score { .. } | RatingError::Disconnected { .. } => {
+            ExitCode::Rows
+        }
     }
 }
 

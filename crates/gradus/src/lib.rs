@@ -5,7 +5,7 @@
 //! socket; models reach it through the four traits of [`lm`].
 //!
 //! Imports go one way:
-//! `data, stats < run < lm, verify < tasks, search < report`
+//! `data, stats < run < lm, verify < tasks, search < difficulty < report`
 //! (modules of the same rank do not import each other; a test forbids the rest).
 
 #![forbid(unsafe_code)]

@@ -1,8 +1,13 @@
 //! `gradus difficulty`: the subcommands, one file each.
 
+mod compare;
 mod fit;
+mod label;
 mod place;
+mod profile;
+mod rate;
 mod responses;
+mod rows;
 mod simulate;
 
 use clap::Subcommand;
@@ -11,8 +16,15 @@ use crate::args::Global;
 use crate::failure::Failure;
 use crate::output::Output;
 
-/// Difficulty of items and ability of respondents, from who got what right
+/// How hard problems are and how able who answers: item response models, ratings, labels, profiles
+///
+/// Examples:
+///   gradus difficulty fit logs/ --model 2pl --out fit
+///   gradus difficulty rate attempts.csv --opponents problems --out ratings.jsonl
+///   gradus difficulty label ratings.jsonl --cut thirds --out labels.jsonl
+///   gradus difficulty profile results.jsonl --labels labels.jsonl
 #[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct Args {
     #[command(subcommand)]
     command: Command,
@@ -23,6 +35,10 @@ enum Command {
     Fit(fit::Args),
     Place(place::Args),
     Simulate(simulate::Args),
+    Rate(rate::Args),
+    Label(label::Args),
+    Profile(profile::Args),
+    Compare(compare::Args),
 }
 
 pub(crate) fn run(args: &Args, global: &Global) -> Result<Output, Failure> {
@@ -30,5 +46,9 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<Output, Failure> {
         Command::Fit(args) => fit::run(args, global),
         Command::Place(args) => place::run(args, global),
         Command::Simulate(args) => simulate::run(args),
+        Command::Rate(args) => rate::run(args),
+        Command::Label(args) => label::run(args),
+        Command::Profile(args) => profile::run(args),
+        Command::Compare(args) => compare::run(args),
     }
 }

@@ -127,15 +127,13 @@ fn item_response_models_and_their_table_agree() {
         ("simulate", "responses from known parameters"),
         ("workers", "units of work over threads"),
     ];
-    let files = [
-        ("one-pl", "1pl"),
-        ("two-pl", "2pl"),
-        ("three-pl", "3pl"),
-        ("four-pl", "4pl"),
-    ];
+    let files = [("one-pl", "1pl"), ("two-pl", "2pl"), ("three-pl", "3pl"), ("four-pl", "4pl")];
     // A file's name cannot begin with a digit as the models' names do.
     let file = |name: &str| {
-        files.iter().find(|(_, model)| *model == name).map_or(name.to_owned(), |(file, _)| (*file).to_owned())
+        files
+            .iter()
+            .find(|(_, model)| *model == name)
+            .map_or(name.to_owned(), |(file, _)| (*file).to_owned())
     };
     let rows = gradus::difficulty::irt::ALL.iter().map(|model| file(model.name)).collect();
     check(&Seam { folder: "crates/gradus/src/difficulty/irt", rows, helpers }, "rs");
@@ -151,6 +149,19 @@ fn forms_of_response_files_and_their_table_agree() {
     ];
     let rows = owned(gradus::difficulty::responses::ALL.iter().map(|form| form.name));
     check(&Seam { folder: "crates/gradus/src/difficulty/responses", rows, helpers }, "rs");
+}
+
+#[test]
+fn rating_systems_and_their_table_agree() {
+    let helpers = &[
+        ("game", "the rows that are read"),
+        ("problem_as_player", "problems as opponents, for every system"),
+        ("rated", "rates a file of games by any system"),
+        ("rating", "what a system is, the ratings, what can go wrong"),
+        ("test_games", "games for the tests"),
+    ];
+    let rows = owned(gradus::difficulty::ratings::ALL.iter().map(|system| system.name));
+    check(&Seam { folder: "crates/gradus/src/difficulty/ratings", rows, helpers }, "rs");
 }
 
 #[test]
