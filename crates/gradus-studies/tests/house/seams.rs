@@ -127,15 +127,13 @@ fn item_response_models_and_their_table_agree() {
         ("simulate", "responses from known parameters"),
         ("workers", "units of work over threads"),
     ];
-    let files = [
-        ("one-pl", "1pl"),
-        ("two-pl", "2pl"),
-        ("three-pl", "3pl"),
-        ("four-pl", "4pl"),
-    ];
+    let files = [("one-pl", "1pl"), ("two-pl", "2pl"), ("three-pl", "3pl"), ("four-pl", "4pl")];
     // A file's name cannot begin with a digit as the models' names do.
     let file = |name: &str| {
-        files.iter().find(|(_, model)| *model == name).map_or(name.to_owned(), |(file, _)| (*file).to_owned())
+        files
+            .iter()
+            .find(|(_, model)| *model == name)
+            .map_or(name.to_owned(), |(file, _)| (*file).to_owned())
     };
     let rows = gradus::difficulty::irt::ALL.iter().map(|model| file(model.name)).collect();
     check(&Seam { folder: "crates/gradus/src/difficulty/irt", rows, helpers }, "rs");
