@@ -194,13 +194,22 @@ impl Fit {
         self.parameters as f64 * self.respondents.ln() - 2.0 * self.log_likelihood
     }
 
-    /// Variance of the abilities' estimates over that plus their mean squared standard error.
+    /// Variance of the abilities' estimates over that plus their mean squared standard
+    /// error, over respondents with answers, with counts.
     pub fn reliability(&self) -> f64 {
-        let n = self.abilities.len() as f64;
-        let mean = self.abilities.iter().map(|ability| ability.ability).sum::<f64>() / n;
-        let variance = self.abilities.iter().map(|at| (at.ability - mean).powi(2)).sum::<f64>() / n;
-        let error = self.abilities.iter().map(|at| at.se * at.se).sum::<f64>() / n;
-        variance / (variance + error)
+        let core = &self.core;
+        let mut rows: Vec<Option<Ability>> = vec![None; core.cells.rows()];
+        for (&row, &ability) in core.place.iter().zip(&self.abilities) {
+            rows[row as usize] = Some(ability);
+        }
+        let over = |value: &dyn Fn(Ability) -> f64| -> f64 {
+            let rows = rows.iter().zip(&core.cells.weights);
+            let terms = rows.filter_map(|(ability, weight)| Some(weight * value((*ability)?)));
+            terms.sum::<f64>() / self.respondents
+        };
+        let mean = over(&|at| at.ability);
+        let variance = over(&|at| (at.ability - mean).powi(2));
+        variance / (variance + over(&|at| at.se * at.se))
     }
 }
 

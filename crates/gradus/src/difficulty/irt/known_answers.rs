@@ -77,6 +77,19 @@ fn rasch_with_free_variance_is_that_of_r() {
     close(six.aic(), 4945.8752, 1e-3, "aic");
 }
 
+/// The mean of EAP abilities is 0 at the maximum, and their variance with the mean squared
+/// error makes 1, the variance of the abilities: reliability is that variance.
+#[test]
+fn reliability_is_the_variance_of_the_estimates() {
+    let Some(fit) = fitted(7, "2pl") else { return };
+    let Some(responses) = lsat(7) else { return };
+    let mut variance = 0.0;
+    for (row, ability) in fit.abilities.iter().enumerate() {
+        variance += responses.weight(row) * ability.ability.powi(2) / 1000.0;
+    }
+    close(fit.reliability(), variance, 1e-4, "reliability");
+}
+
 #[test]
 fn one_pl_is_that_of_r() {
     let Some(six) = fitted(6, "1pl") else { return };
