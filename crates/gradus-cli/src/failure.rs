@@ -3,6 +3,10 @@ use std::fmt::Display;
 use std::path::Path;
 
 use gradus::data::DataError;
+use gradus::difficulty::irt::IrtError;
+use gradus::difficulty::ratings::RatingError;
+use gradus::difficulty::responses::ResponsesError;
+use gradus::difficulty::{CutError, LabelError};
 use gradus::lm::LmError;
 use gradus::run::{ErrorKind, RecipeError, RunError, resume_line};
 use gradus::search::SearchError;
@@ -103,6 +107,43 @@ impl From<SearchError> for Failure {
     }
 }
 
+impl From<ResponsesError> for Failure {
+    fn from(error: ResponsesError) -> Self {
+        let exit = match &error {
+            ResponsesError::Data(error) => data_exit(error),
+            ResponsesError::UnknownForm { .. } => ExitCode::Usage,
+            _ => ExitCode::Rows,
+        };
+        Self::of(exit, &error)
+    }
+}
+
+impl From<IrtError> for Failure {
+    fn from(error: IrtError) -> Self {
+        let exit = match &error {
+            IrtError::UnknownModel { .. } | IrtError::Setting { .. } => ExitCode::Usage,
+            _ => ExitCode::Rows,
+        };
+        Self::of(exit, &error)
+    }
+}
+
+impl From<RatingError> for Failure {
+    fn from(error: RatingError) -> Self {
+        Self::of(rating_exit(&error), &error)
+    }
+}
+
+impl From<LabelError> for Failure {
+    fn from(error: LabelError) -> Self {
+        let exit = match &error {
+            LabelError::Cut(CutError::Bounds { .. }) => ExitCode::Usage,
+            _ => ExitCode::Rows,
+        };
+        Self::of(exit, &error)
+    }
+}
+
 impl From<ModelError> for Failure {
     fn from(error: ModelError) -> Self {
         Self { passing: model_passes(&error), ..Self::of(model_exit(&error), &error) }
@@ -192,6 +233,19 @@ fn search_exit(error: &SearchError) -> ExitCode {
             ExitCode::Usage
         }
         _ => ExitCode::Rows,
+    }
+}
+
+fn rating_exit(error: &RatingError) -> ExitCode {
+    match error {
+        RatingError::Unknown { .. }
+        | RatingError::Parameters { .. }
+        | RatingError::NothingKnown { .. }
+        | RatingError::NotConverged { .. } => ExitCode::Usage,
+        RatingError::Data(error) => data_exit(error),
+        RatingError::NoGames | RatingError::Score { .. } | RatingError::Disconnected { .. } => {
+            ExitCode::Rows
+        }
     }
 }
 

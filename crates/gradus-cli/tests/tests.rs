@@ -3,7 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod basics;
+mod difficulty;
 mod folders;
+mod ratings;
 mod rows;
 mod runs;
 mod search;

@@ -5,12 +5,13 @@
 //! socket; models reach it through the four traits of [`lm`].
 //!
 //! Imports go one way:
-//! `data, stats < run < lm, verify < tasks, search < report`
+//! `data, stats < run < lm, verify < tasks, search < difficulty < report`
 //! (modules of the same rank do not import each other; a test forbids the rest).
 
 #![forbid(unsafe_code)]
 
 pub mod data;
+pub mod difficulty;
 pub mod lm;
 pub mod report;
 pub mod run;

@@ -1,6 +1,6 @@
 use clap::ValueEnum;
 use gradus::report::{Column, Table};
-use gradus::{search, tasks, verify};
+use gradus::{difficulty, search, tasks, verify};
 use serde::Serialize;
 
 use crate::exit_code::ExitCode;
@@ -30,6 +30,7 @@ pub(crate) enum Kind {
     Tasks,
     Verify,
     Search,
+    Difficulty,
     Train,
 }
 
@@ -75,6 +76,10 @@ fn of(kind: Kind) -> Vec<Row> {
             selectors
                 .chain(search::AGGREGATIONS.iter().map(|way| row(way.name, way.summary)))
                 .collect()
+        }
+        Kind::Difficulty => {
+            let systems = difficulty::ratings::ALL.iter();
+            systems.map(|system| row(system.name, system.summary)).collect()
         }
         Kind::Train => {
             gradus_train::ALL.iter().map(|trainer| row(trainer.name, trainer.summary)).collect()

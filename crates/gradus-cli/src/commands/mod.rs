@@ -2,6 +2,7 @@
 
 mod compare;
 mod completions;
+mod difficulty;
 mod env;
 mod import;
 mod list;
@@ -28,6 +29,7 @@ pub(crate) enum Command {
     Compare(compare::Args),
     Search(search::Args),
     Verify(verify::Args),
+    Difficulty(difficulty::Args),
     Tasks(tasks::Args),
     Train(train::Args),
     Import(import::Args),
@@ -45,6 +47,7 @@ impl Command {
             Self::Compare(args) => compare::run(&args),
             Self::Search(args) => search::run(&args),
             Self::Verify(args) => verify::run(&args, global),
+            Self::Difficulty(args) => difficulty::run(&args, global),
             Self::Tasks(args) => tasks::run(&args),
             Self::Train(args) => train::run(&args, global),
             Self::Import(args) => import::run(&args),

@@ -98,6 +98,73 @@ fn selectors_and_their_table_agree() {
 }
 
 #[test]
+fn item_response_models_and_their_table_agree() {
+    let helpers = &[
+        ("adaptive", "tests that choose the next item"),
+        ("bank", "items with their parameters"),
+        ("cells", "answers packed for estimation"),
+        ("dif", "items that differ between groups"),
+        ("em", "estimation"),
+        ("error", "what can go wrong"),
+        ("families", "respondents that are relatives"),
+        ("fit", "from responses to a fitted model"),
+        ("fit_item", "does an item behave as its curve says"),
+        ("fit_model", "does a model fit, and which of two"),
+        ("fit_person", "is a respondent's pattern likely"),
+        ("grid", "quadrature"),
+        ("known_answers", "tests against other programs"),
+        ("lanes", "eight numbers at a time"),
+        ("linear", "symmetric systems"),
+        ("local_dependence", "pairs of items that go together"),
+        ("maximise", "the M step"),
+        ("model", "what a model is to everything else"),
+        ("observed_information", "standard errors"),
+        ("posterior", "the E step"),
+        ("prior", "priors of item parameters"),
+        ("record", "what a fit leaves behind"),
+        ("score", "ability from answers"),
+        ("short_form", "a few items for all"),
+        ("simulate", "responses from known parameters"),
+        ("workers", "units of work over threads"),
+    ];
+    let files = [("one-pl", "1pl"), ("two-pl", "2pl"), ("three-pl", "3pl"), ("four-pl", "4pl")];
+    // A file's name cannot begin with a digit as the models' names do.
+    let file = |name: &str| {
+        files
+            .iter()
+            .find(|(_, model)| *model == name)
+            .map_or(name.to_owned(), |(file, _)| (*file).to_owned())
+    };
+    let rows = gradus::difficulty::irt::ALL.iter().map(|model| file(model.name)).collect();
+    check(&Seam { folder: "crates/gradus/src/difficulty/irt", rows, helpers }, "rs");
+}
+
+#[test]
+fn forms_of_response_files_and_their_table_agree() {
+    let helpers = &[
+        ("design", "what is unusual in a set of responses"),
+        ("error", "what can go wrong"),
+        ("eval_archive", "the archives that inspect writes"),
+        ("table", "CSV with the line of every value"),
+    ];
+    let rows = owned(gradus::difficulty::responses::ALL.iter().map(|form| form.name));
+    check(&Seam { folder: "crates/gradus/src/difficulty/responses", rows, helpers }, "rs");
+}
+
+#[test]
+fn rating_systems_and_their_table_agree() {
+    let helpers = &[
+        ("game", "the rows that are read"),
+        ("problem_as_player", "problems as opponents, for every system"),
+        ("rated", "rates a file of games by any system"),
+        ("rating", "what a system is, the ratings, what can go wrong"),
+        ("test_games", "games for the tests"),
+    ];
+    let rows = owned(gradus::difficulty::ratings::ALL.iter().map(|system| system.name));
+    check(&Seam { folder: "crates/gradus/src/difficulty/ratings", rows, helpers }, "rs");
+}
+
+#[test]
 fn trainers_and_their_table_agree() {
     let helpers = &[
         ("adamw", "the optimiser"),

@@ -16,7 +16,7 @@ const ZSTD_SKIPPABLE: [u8; 3] = [0x2a, 0x4d, 0x18];
 
 /// Opens a file for reading, `-` being standard input. What starts with the magic
 /// bytes of gzip or Zstandard is read decompressed, whatever its name.
-pub(super) fn open(path: &Path) -> Result<Box<dyn BufRead + Send>, DataError> {
+pub(crate) fn open(path: &Path) -> Result<Box<dyn BufRead + Send>, DataError> {
     let bytes: Box<dyn Read + Send> = if path.as_os_str() == "-" {
         Box::new(io::stdin())
     } else {

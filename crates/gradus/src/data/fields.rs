@@ -3,7 +3,7 @@ use std::fmt;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
-use serde_json::Value;
+use serde_json::{Number, Value};
 
 use super::{FieldError, FinishReason, Metadata, Span, Verdict};
 
@@ -14,9 +14,18 @@ use super::{FieldError, FinishReason, Metadata, Span, Verdict};
 #[derive(Debug)]
 pub struct Fields {
     entries: Vec<(String, Value)>,
+    /// The values are cells of a table: all text, numbers among them.
+    cells: bool,
 }
 
 impl Fields {
+    /// The cells of one line of a table under its header; an empty cell is absent.
+    pub(super) fn of_cells<'a>(cells: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
+        let filled = cells.filter(|(_, cell)| !cell.is_empty());
+        let entries = filled.map(|(name, cell)| (name.to_owned(), cell.into())).collect();
+        Self { entries, cells: true }
+    }
+
     /// Takes a field as it is, `None` where it is absent.
     pub fn take(&mut self, name: &str) -> Option<Value> {
         let mut taken = None;
@@ -109,6 +118,15 @@ impl Fields {
         self.parsed(name, BOOL, Value::as_bool)
     }
 
+    /// True, false, 1, 0 or nothing.
+    pub fn optional_flag(&mut self, name: &str) -> Result<Option<bool>, FieldError> {
+        self.parsed(name, "true, false, 0 or 1", |value| match value.as_f64() {
+            Some(0.0) => Some(false),
+            Some(1.0) => Some(true),
+            _ => value.as_bool(),
+        })
+    }
+
     /// A list of numbers.
     pub fn f64s(&mut self, name: &str) -> Result<Vec<f64>, FieldError> {
         required(name, "a list of numbers", self.optional_f64s(name)?)
@@ -193,15 +211,21 @@ impl Fields {
         Ok(rest)
     }
 
+    /// Drops what was not taken, for rows of tools that write more than is needed.
+    pub fn ignore_rest(&mut self) {
+        self.entries.clear();
+    }
+
     fn parsed<T>(
         &mut self,
         name: &str,
         expected: &str,
         parse: impl FnOnce(&Value) -> Option<T>,
     ) -> Result<Option<T>, FieldError> {
-        self.take(name)
-            .map(|value| parse(&value).ok_or_else(|| mismatch(name, &value, expected)))
-            .transpose()
+        let Some(value) = self.take(name) else { return Ok(None) };
+        let literal = if self.cells { value.as_str().and_then(literal) } else { None };
+        let parsed = parse(literal.as_ref().unwrap_or(&value));
+        parsed.map(Some).ok_or_else(|| mismatch(name, &value, expected))
     }
 
     fn listed<T>(
@@ -259,6 +283,18 @@ fn text(name: &str, value: Value) -> Result<String, FieldError> {
     }
 }
 
+/// The number or truth value that a cell spells; Python writes `True`.
+fn literal(cell: &str) -> Option<Value> {
+    match cell.trim() {
+        "true" | "True" => Some(Value::Bool(true)),
+        "false" | "False" => Some(Value::Bool(false)),
+        number => match number.parse::<u64>() {
+            Ok(whole) => Some(whole.into()),
+            Err(_) => number.parse::<f64>().ok().and_then(Number::from_f64).map(Value::Number),
+        },
+    }
+}
+
 /// Python writers turn a column of whole numbers with gaps into 3.0.
 fn whole(value: &Value) -> Option<u64> {
     let float = |number: f64| {
@@ -288,7 +324,7 @@ impl<'de> Deserialize<'de> for Fields {
 
 impl From<Metadata> for Fields {
     fn from(object: Metadata) -> Self {
-        Self { entries: object.into_iter().collect() }
+        Self { entries: object.into_iter().collect(), cells: false }
     }
 }
 
@@ -312,7 +348,7 @@ impl<'de> Visitor<'de> for Entries {
         while let Some(entry) = map.next_entry()? {
             entries.push(entry);
         }
-        Ok(Fields { entries })
+        Ok(Fields { entries, cells: false })
     }
 }
 

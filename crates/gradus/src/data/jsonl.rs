@@ -12,9 +12,12 @@ use super::{DataError, FieldError, Fields, Row, RowError, compressed};
 /// Zstandard are recognised by their first bytes. Empty lines are skipped.
 pub fn read<R: Row>(path: impl AsRef<Path>) -> Result<Rows<R>, DataError> {
     let path = path.as_ref();
-    let lines = compressed::open(path)?;
-    let file = if path.as_os_str() == "-" { "standard input".into() } else { path.to_owned() };
-    Ok(Rows { file, lines, bytes: Vec::new(), line: 0, ended: false, noun: PhantomData })
+    Ok(Rows::new(shown(path), compressed::open(path)?))
+}
+
+/// The name of a file in messages.
+pub(super) fn shown(path: &Path) -> PathBuf {
+    if path.as_os_str() == "-" { "standard input".into() } else { path.to_owned() }
 }
 
 /// Reads all rows; the first that is wrong is the error.
@@ -33,6 +36,11 @@ pub struct Rows<R> {
 }
 
 impl<R> Rows<R> {
+    /// The rows of a file that is open already.
+    pub(super) fn new(file: PathBuf, lines: Box<dyn BufRead + Send>) -> Self {
+        Self { file, lines, bytes: Vec::new(), line: 0, ended: false, noun: PhantomData }
+    }
+
     /// The line that was read last, from 1.
     pub fn line(&self) -> u64 {
         self.line

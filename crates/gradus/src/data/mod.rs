@@ -14,11 +14,13 @@ mod jsonl;
 mod problem;
 mod row;
 mod step_scores;
+mod table;
 #[cfg(test)]
 pub(crate) mod test_data;
 mod verdict;
 
 pub use completion::{Completion, FinishReason, Span};
+pub(crate) use compressed::open;
 pub(crate) use error::explain;
 pub use error::{DataError, FieldError, RowError};
 pub use fields::Fields;
@@ -29,6 +31,7 @@ pub use jsonl::{Rows, Writer, read, read_all, to_line, write_all};
 pub use problem::Problem;
 pub use row::Row;
 pub use step_scores::StepScores;
+pub use table::{TableRows, read_table};
 pub use verdict::{Grade, Verdict};
 
 /// Fields of a row that its noun has no name for.

@@ -59,10 +59,7 @@ impl Row for SearchRow {
             let stated = has(fields, "answer");
             one_sample(fields, stated)?
         };
-        let others: Vec<String> = fields.names().map(str::to_owned).collect();
-        for name in others {
-            fields.take(&name);
-        }
+        fields.ignore_rest();
         Ok(row)
     }
 }
@@ -79,8 +76,8 @@ fn one_sample(fields: &mut Fields, stated: bool) -> Result<SearchRow, FieldError
         sample,
         answer: stated.then_some(answer),
         text: text.filter(|_| !stated),
-        correct: flag(fields, "correct")?,
-        sound: flag(fields, "sound")?,
+        correct: fields.optional_flag("correct")?,
+        sound: fields.optional_flag("sound")?,
         scores: match fields.take("scores") {
             Some(scores) => step_scores("scores", &scores)?,
             None => Vec::new(),
@@ -155,16 +152,6 @@ fn level(fields: &mut Fields) -> Result<Option<Level>, FieldError> {
         (None, other) => {
             Err(FieldError::new("level", other.to_string(), "a whole number or a name"))
         }
-    }
-}
-
-fn flag(fields: &mut Fields, name: &str) -> Result<Option<bool>, FieldError> {
-    let Some(value) = fields.take(name) else { return Ok(None) };
-    match (&value, value.as_f64()) {
-        (Value::Bool(flag), _) => Ok(Some(*flag)),
-        (_, Some(0.0)) => Ok(Some(false)),
-        (_, Some(1.0)) => Ok(Some(true)),
-        _ => Err(FieldError::new(name, value.to_string(), "true, false, 0 or 1")),
     }
 }
 

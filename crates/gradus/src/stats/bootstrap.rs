@@ -46,7 +46,7 @@ impl Resamples {
     /// The mean of `values` with its percentile interval. `None` without values or draws.
     pub fn mean(&self, values: &[f64], confidence: f64) -> Option<Estimate> {
         let mut means: Vec<f64> = self.means(values).collect();
-        estimate(mean(values)?, &mut means, confidence, values.len())
+        percentile_estimate(mean(values)?, &mut means, confidence, values.len())
     }
 
     /// The mean of accuracies, each in 0..=1, as [`Resamples::mean`]; but where all are 0
@@ -67,11 +67,34 @@ impl Resamples {
         self.mean(&differences(first, second), confidence)
     }
 
+    /// How often each value counts, draw by draw.
+    pub fn draws(&self) -> impl Iterator<Item = &[u8]> {
+        self.counts.chunks_exact(self.values.max(1))
+    }
+
+    /// Any statistic of how often each value counts, with its percentile interval.
+    ///
+    /// Draws in which it is not defined are left out. `None` where it is not defined for
+    /// the values themselves, or for more draws than one tail of the interval holds.
+    pub fn statistic(
+        &self,
+        confidence: f64,
+        mut of: impl FnMut(&[u8]) -> Option<f64>,
+    ) -> Option<Estimate> {
+        let value = of(&vec![1; self.values])?;
+        let mut found: Vec<f64> = self.draws().filter_map(of).collect();
+        let draws = self.counts.len() / self.values.max(1);
+        let undefined = (draws - found.len()) as f64;
+        if undefined > tail(confidence) * draws as f64 {
+            return None;
+        }
+        percentile_estimate(value, &mut found, confidence, self.values)
+    }
+
     /// The mean of `values` in each draw.
     pub(super) fn means(&self, values: &[f64]) -> impl Iterator<Item = f64> {
         assert_eq!(values.len(), self.values, "as many values as were resampled");
-        let draws = self.counts.chunks_exact(self.values.max(1));
-        draws.map(move |counts| weighted_sum(counts, values) / values.len() as f64)
+        self.draws().map(move |counts| weighted_sum(counts, values) / values.len() as f64)
     }
 }
 
@@ -119,8 +142,9 @@ pub(super) fn mean(values: &[f64]) -> Option<f64> {
     (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
 }
 
-/// The percentile interval of the draws around a value; `None` without draws.
-pub(super) fn estimate(
+/// The percentile interval of the draws of a statistic of `n` observations around its
+/// value; the draws are sorted on the way. `None` without draws.
+pub fn percentile_estimate(
     value: f64,
     draws: &mut [f64],
     confidence: f64,
@@ -133,7 +157,8 @@ pub(super) fn estimate(
 }
 
 /// Linear between order statistics (type 7 of Hyndman and Fan 1996, as in R and `NumPy`).
-fn quantile(sorted: &[f64], share: f64) -> Option<f64> {
+/// `None` without values.
+pub fn quantile(sorted: &[f64], share: f64) -> Option<f64> {
     let place = share * sorted.len().checked_sub(1)? as f64;
     let below = place.floor();
     let (low, high) = (sorted[below as usize], sorted[place.ceil() as usize]);

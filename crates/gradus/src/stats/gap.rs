@@ -1,7 +1,7 @@
 use rand_core::Rng;
 use serde::Serialize;
 
-use super::bootstrap::{Resamples, differences, estimate, mean};
+use super::bootstrap::{Resamples, differences, mean, percentile_estimate};
 use super::interval::Estimate;
 
 /// The share of the gap between base and full supervision that easy supervision recovers.
@@ -48,7 +48,7 @@ impl Resamples {
             let mut ratios: Vec<f64> =
                 draws.filter(|&(_, gap)| gap > 0.0).map(|(gained, gap)| gained / gap).collect();
             let recovered = mean(&gained)? / denominator.value;
-            estimate(recovered, &mut ratios, confidence, base.len())
+            percentile_estimate(recovered, &mut ratios, confidence, base.len())
         } else {
             None
         };

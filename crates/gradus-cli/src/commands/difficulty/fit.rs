@@ -1,0 +1,168 @@
+use std::path::PathBuf;
+
+use gradus::difficulty::irt::{
+    self, AsymptotePrior, Method, Record, Settings, Summary, read_items,
+};
+use gradus::difficulty::responses::design;
+use gradus::report::{Column, Table};
+
+use super::responses::{Reader, input, threads, unknown};
+use crate::args::Global;
+use crate::exit_code::ExitCode;
+use crate::failure::Failure;
+use crate::output::{Block, Output, json_line};
+
+/// Fit an item response model: difficulties and abilities with standard errors
+///
+/// RESPONSES is a file or a folder: rows of respondent, item and score (CSV or JSONL), a
+/// matrix with a column an item (CSV), a table of patterns with counts, py-irt's JSONL, or
+/// a folder of lm-eval or inspect logs. A cell that is not there is missing.
+///
+/// Models: rasch (slope 1, variance of abilities free), 1pl (one slope), 2pl, 3pl and 4pl
+/// (asymptotes under a prior), graded and partial-credit for scores beyond 0 and 1. The
+/// difficulty b and the ability are in logits: P = s(a (ability - b)).
+///
+/// Writes items.csv, respondents.csv and fit.json into --out. What does not converge, or
+/// cannot be identified, is an error and writes nothing.
+///
+/// Examples:
+///   gradus difficulty fit responses.csv --model 2pl --out fit
+///   gradus difficulty fit logs/ --model rasch --metric acc --out fit --json
+#[derive(Debug, clap::Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct Args {
+    /// The responses; gzip and zstd are read as they are.
+    responses: PathBuf,
+    /// The model.
+    #[arg(long, value_name = "NAME")]
+    model: String,
+    /// Folder for what is found.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    reader: Reader,
+    /// How abilities are estimated: eap, map, ml or wle.
+    #[arg(long, default_value = "eap", value_name = "NAME")]
+    ability: String,
+    /// Items with given parameters (as items.csv): abilities are then on their scale.
+    #[arg(long, value_name = "FILE")]
+    anchors: Option<PathBuf>,
+    /// Prior of ln discrimination: mean and standard deviation.
+    #[arg(long, value_name = "MEAN,SD", value_delimiter = ',', num_args = 1)]
+    prior_log_slope: Vec<f64>,
+    /// Prior of difficulty: mean and standard deviation.
+    #[arg(
+        long,
+        value_name = "MEAN,SD",
+        value_delimiter = ',',
+        num_args = 1,
+        allow_hyphen_values = true
+    )]
+    prior_difficulty: Vec<f64>,
+    /// Prior of the logit of the lower asymptote, and of 1 minus the upper: mean and standard
+    /// deviation; -1.1,2 by default.
+    #[arg(
+        long,
+        value_name = "MEAN,SD",
+        value_delimiter = ',',
+        num_args = 1,
+        allow_hyphen_values = true
+    )]
+    prior_asymptote: Vec<f64>,
+    /// Distance of every parameter from where it would end at which estimation ends.
+    #[arg(long, default_value_t = 1e-4)]
+    tolerance: f64,
+    /// Cycles after which estimation gives up.
+    #[arg(long, default_value_t = 2000, value_name = "N")]
+    cycles: usize,
+    /// Leave standard errors out.
+    #[arg(long)]
+    no_errors: bool,
+}
+
+pub(crate) fn run(args: &Args, global: &Global) -> Result<Output, Failure> {
+    let settings = settings(args, global)?;
+    let method = Method::ALL.into_iter().find(|(name, _)| *name == args.ability);
+    let Some((_, method)) = method else {
+        return Err(unknown("--ability", &args.ability, "eap, map, ml or wle"));
+    };
+    let responses = args.reader.read(&args.responses)?;
+    let design = design(&responses);
+    let fit = irt::fit(&responses, &settings)?;
+    let record =
+        Record::new(&fit, &responses, &design, &settings, method, input(&args.responses)?)?;
+    let mut notes = Vec::new();
+    if let Some(folder) = &args.out {
+        record.write(folder)?;
+        notes.push(format!("items, respondents and summary are in {}", folder.display()));
+    }
+    Ok(Output {
+        human: human(&record.summary),
+        json: vec![json_line(&record.summary)],
+        quiet: args.out.iter().map(|folder| folder.display().to_string()).collect(),
+        notes,
+        exit: ExitCode::Done,
+    })
+}
+
+fn settings(args: &Args, global: &Global) -> Result<Settings, Failure> {
+    let mut settings = Settings::new(irt::model(&args.model)?);
+    let pair = |flag: &str, values: &[f64]| match values {
+        [] => Ok(None),
+        [mean, sd] if mean.is_finite() && *sd > 0.0 => Ok(Some((*mean, *sd))),
+        _ => Err(Failure::usage(format!(
+            "{flag}: found {values:?}, expected a mean and a standard deviation above 0, as 0,0.5"
+        ))),
+    };
+    settings.priors.log_slope = pair("--prior-log-slope", &args.prior_log_slope)?;
+    settings.priors.difficulty = pair("--prior-difficulty", &args.prior_difficulty)?;
+    if let Some((mean, sd)) = pair("--prior-asymptote", &args.prior_asymptote)? {
+        let prior = Some(AsymptotePrior::Logit { mean, sd });
+        (settings.priors.lower, settings.priors.upper) = (prior, prior);
+    }
+    if !(args.tolerance > 0.0 && args.tolerance.is_finite()) {
+        let found = args.tolerance;
+        return Err(Failure::usage(format!(
+            "--tolerance: found {found}, expected a number above 0"
+        )));
+    }
+    settings.tolerance = args.tolerance;
+    settings.most_cycles = args.cycles;
+    settings.threads = threads(global);
+    settings.standard_errors = !args.no_errors;
+    if let Some(path) = &args.anchors {
+        let items = read_items(path, settings.model)?.items;
+        settings.anchors = items.into_iter().map(|item| (item.name.clone(), item)).collect();
+    }
+    Ok(settings)
+}
+
+fn human(summary: &Summary) -> Vec<Block> {
+    let number = |name: &str, value: String| vec![name.into(), value.into()];
+    let mut rows = vec![
+        number("respondents", format!("{}", summary.respondents)),
+        number("items", format!("{} ({} estimated)", summary.items, summary.items_estimated)),
+        number("scores", summary.responses.to_string()),
+        number("ln likelihood", format!("{:.4}", summary.log_likelihood)),
+        number("free parameters", summary.parameters.to_string()),
+        number("AIC, BIC", format!("{:.2}, {:.2}", summary.aic, summary.bic)),
+        number("reliability", format!("{:.3}", summary.reliability)),
+        number("cycles", format!("{}, then {:.0e} from the end", summary.cycles, summary.change)),
+    ];
+    if let Some((statistic, df, p, rmsea)) = summary.m2 {
+        rows.push(number("M2", format!("{statistic:.2} (df {df}, p {p:.3}, RMSEA {rmsea:.3})")));
+    }
+    let mut blocks = vec![Block::Table(Table {
+        caption: format!("{} fitted", summary.model),
+        columns: vec![Column::text(""), Column::text("")],
+        rows,
+        notes: Vec::new(),
+    })];
+    if !summary.broken.is_empty() {
+        blocks.push(Block::Text(format!("\nLook at: {}", summary.broken.join(", "))));
+    }
+    for warning in &summary.warnings {
+        blocks.push(Block::Text(format!("\nNote: {warning}.")));
+    }
+    blocks
+}

@@ -1,0 +1,86 @@
+//! `gradus difficulty`, from files to files.
+
+use serde_json::Value;
+
+use crate::tool::Folder;
+
+/// The LSAT section 7 patterns (Bock and Lieberman 1970) with their counts.
+const LSAT7: &str = include_str!("../../gradus/tests/fixtures/difficulty/lsat7_patterns.csv");
+
+fn column<'a>(csv: &'a str, name: &str) -> Vec<&'a str> {
+    let mut lines = csv.lines();
+    let at = lines.next().unwrap().split(',').position(|column| column == name).unwrap();
+    lines.map(|line| line.split(',').nth(at).unwrap()).collect()
+}
+
+/// R's mirt 1.45.1 prints these for the 2PL.
+#[test]
+fn a_table_of_patterns_becomes_items_respondents_and_a_summary() {
+    let folder = Folder::new();
+    folder.write("lsat7.csv", LSAT7);
+    let said =
+        folder.gradus("difficulty fit lsat7.csv --model 2pl --ability ml --out fit --json").done();
+    let summary: Value = serde_json::from_str(&said).unwrap();
+    assert!((summary["log_likelihood"].as_f64().unwrap() + 2_658.805_114).abs() < 1e-4);
+    assert_eq!((&summary["parameters"], &summary["converged"]), (&10.into(), &true.into()));
+    let items = folder.read("fit/items.csv");
+    let close = |name: &str, expected: [f64; 5]| {
+        for (found, expected) in column(&items, name).iter().zip(expected) {
+            let found: f64 = found.parse().unwrap();
+            assert!((found - expected).abs() < 5e-4, "{name}: {found} {expected}");
+        }
+    };
+    close("discrimination", [0.987_546, 1.080_837, 1.707_478, 0.764_990, 0.735_673]);
+    close("difficulty", [-1.879_260, -0.747_541, -1.057_236, -0.635_302, -2.520_764]);
+    close("se_discrimination", [0.177_195, 0.168_764, 0.321_077, 0.134_120, 0.151_134]);
+    close("se_intercept", [0.131_450, 0.091_247, 0.204_825, 0.074_913, 0.114_409]);
+    let respondents = folder.read("fit/respondents.csv");
+    assert_eq!(column(&respondents, "ability").first(), Some(&"-Inf"));
+    assert_eq!(column(&respondents, "method").last(), Some(&"ml"));
+    let json: Value = serde_json::from_str(&folder.read("fit/fit.json")).unwrap();
+    assert_eq!(json["input"][0][0], "lsat7.csv");
+
+    let human = folder.gradus("difficulty fit lsat7.csv --model rasch").done();
+    assert!(human.contains("rasch fitted") && human.contains("-2664.9009"), "{human}");
+
+    folder.write("new.csv", "Item.1,Item.2,other\n1,0,1\n1,1,\n");
+    let placed = folder.gradus("difficulty place new.csv --items fit/items.csv --json").done();
+    let rows: Vec<Value> = placed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((&rows[0]["n"], &rows[0]["unknown_items"]), (&2.into(), &1.into()));
+    assert!(rows[0]["ability"].as_f64() < rows[1]["ability"].as_f64());
+}
+
+#[test]
+fn what_cannot_be_fitted_is_a_sentence_and_leaves_nothing() {
+    let folder = Folder::new();
+    let check = |text: &str, args: &str, code: i32, expected: &str| {
+        folder.write("r.csv", text);
+        let said = folder.gradus(&format!("difficulty fit r.csv --out out {args}")).failed(code);
+        assert!(said.contains(expected), "{said}");
+        assert!(!folder.path("out").exists());
+    };
+    check("a,b,c\n1,0.5,0\n", "--model 2pl", 3, "found score 0.5, expected 0 or 1 under 2pl");
+    check("a,b,c\n1,1,0\n1,1,0\n", "--model 2pl", 3, "0 of 3 items vary");
+    check("a,b,c\n1,x,0\n", "--model 2pl", 3, "r.csv:2: b: found \"x\", expected a number");
+    check(LSAT7, "--model 5pl", 2, "unknown model \"5pl\", expected one of rasch, 1pl, 2pl");
+    check(LSAT7, "--model 2pl --cycles 2", 3, "not converged after 2 cycles");
+    std::fs::create_dir(folder.path("logs")).unwrap();
+    let said = folder.gradus("difficulty fit logs --model rasch").failed(3);
+    assert!(said.contains("found no log"), "{said}");
+}
+
+#[test]
+fn what_is_drawn_can_be_fitted() {
+    let folder = Folder::new();
+    let made = folder
+        .gradus("difficulty simulate --model graded --categories 4 --count 6 --respondents 300 --format human")
+        .done();
+    folder.write("made.csv", &made);
+    let said = folder.gradus("difficulty fit made.csv --model graded --out fit --json").done();
+    let summary: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(summary["parameters"], 24);
+    let items = folder.read("fit/items.csv");
+    for name in ["threshold_1", "threshold_3", "se_threshold_3"] {
+        assert!(column(&items, name).iter().all(|value| value.parse::<f64>().is_ok()), "{items}");
+    }
+}

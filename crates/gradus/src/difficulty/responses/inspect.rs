@@ -1,0 +1,244 @@
+//! Logs of inspect, as JSON or as `.eval` archives: `eval.{task, model}` and, per sample, `id`,
+//! `epoch` and `scores`.
+//!
+//! A respondent is `eval.model`, an item is `<task>/<id>`. Values `C`, `P`, `I` are
+//! 1, 0.5 and 0; `N` (no answer) is wrong or missing by choice; NaN is unscored
+//! and so missing. Several epochs of a sample are several scores.
+
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::eval_archive::entries;
+use super::{Builder, Form, Reading, Responses, ResponsesError};
+use crate::data::{DataError, RowError, open};
+
+pub(super) const FORM: Form =
+    Form { name: "inspect", summary: "a folder of inspect logs, .json or .eval", read };
+
+#[derive(Deserialize)]
+struct Log {
+    eval: Eval,
+    #[serde(default)]
+    samples: Option<Vec<Sample>>,
+}
+
+#[derive(Deserialize)]
+struct Eval {
+    task: String,
+    model: String,
+}
+
+#[derive(Deserialize)]
+struct Sample {
+    id: Value,
+    #[serde(default)]
+    scores: Option<serde_json::Map<String, Value>>,
+}
+
+/// A folder of logs (`*.json`), or one of them.
+fn read(path: &Path, reading: &Reading) -> Result<Responses, ResponsesError> {
+    let mut logs = Vec::new();
+    if path.is_dir() {
+        let io = |source| DataError::Io { action: "read", path: path.to_owned(), source };
+        for entry in std::fs::read_dir(path).map_err(io)? {
+            let entry = entry.map_err(io)?.path();
+            if entry
+                .extension()
+                .is_some_and(|extension| ["json", "eval"].iter().any(|known| extension == *known))
+            {
+                logs.push(entry);
+            }
+        }
+    } else {
+        logs.push(path.to_owned());
+    }
+    logs.sort();
+    let mut builder = Builder::default();
+    for log in &logs {
+        read_log(log, reading, &mut builder)?;
+    }
+    if logs.is_empty() {
+        return Err(ResponsesError::Nothing {
+            path: path.to_owned(),
+            what: "log".into(),
+            expected: "files <date>_<task>_<id>.eval or .json".into(),
+        });
+    }
+    builder.finish(reading.duplicates)
+}
+
+fn read_log(path: &Path, reading: &Reading, builder: &mut Builder) -> Result<(), ResponsesError> {
+    let scorer = reading.metric.as_deref();
+    let mut bytes = Vec::new();
+    open(path)?.read_to_end(&mut bytes).map_err(|source| DataError::Io {
+        action: "read",
+        path: path.to_owned(),
+        source,
+    })?;
+    let log = if bytes.starts_with(b"PK") { unpacked(path, &bytes)? } else { parse(path, &bytes)? };
+    for sample in log.samples.unwrap_or_default() {
+        let item = format!("{}/{}", log.eval.task, sample.id.to_string().trim_matches('"'));
+        let scores = sample.scores.unwrap_or_default();
+        let chosen = match scorer {
+            Some(scorer) => scores.get_key_value(scorer),
+            None => scores.iter().next(),
+        };
+        let names = || scores.keys().cloned().collect::<Vec<_>>().join(", ");
+        if scorer.is_none() && scores.len() > 1 {
+            return Err(nothing(
+                path,
+                "single scorer",
+                &format!("one of {}, chosen with --metric", names()),
+            ));
+        }
+        let Some((name, score)) = chosen else {
+            match scorer {
+                Some(scorer) if !scores.is_empty() => {
+                    return Err(nothing(
+                        path,
+                        &format!("scorer {scorer:?}"),
+                        &format!("one of {}", names()),
+                    ));
+                }
+                // A sample that ended in an error has no score.
+                _ => continue,
+            }
+        };
+        let value = score.get("value").unwrap_or(score);
+        let score = match value {
+            Value::String(text) => match text.as_str() {
+                "C" => Some(1.0),
+                "P" => Some(0.5),
+                "I" => Some(0.0),
+                "N" => (!reading.no_answer_is_missing).then_some(0.0),
+                "NaN" => None,
+                other => {
+                    let field = format!("samples[{}].scores.{name}", sample.id);
+                    let expected = "C, P, I, N or a number".to_owned();
+                    let found = format!("{other:?}");
+                    let file = path.to_owned();
+                    return Err(
+                        RowError { file, line: 1, field: Some(field), found, expected }.into()
+                    );
+                }
+            },
+            other => super::long::number(other),
+        };
+        if let Some(score) = score {
+            builder.push(&log.eval.model, &item, score);
+        }
+    }
+    Ok(())
+}
+
+/// One part of a log. Python writes NaN as it is, which JSON does not have: it is null here.
+fn parse<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T, ResponsesError> {
+    let text = String::from_utf8_lossy(bytes);
+    let mut plain = String::with_capacity(text.len());
+    let (mut quoted, mut escaped, mut rest) = (false, false, text.as_ref());
+    while let Some(character) = rest.chars().next() {
+        if !quoted && rest.starts_with("NaN") {
+            plain.push_str("null");
+            rest = &rest[3..];
+            continue;
+        }
+        quoted ^= character == '"' && !escaped;
+        escaped = quoted && character == '\\' && !escaped;
+        plain.push(character);
+        rest = &rest[character.len_utf8()..];
+    }
+    serde_json::from_str(&plain).map_err(|error| {
+        let file = path.to_owned();
+        let (line, found) = (error.line() as u64, error.to_string());
+        RowError { file, line, field: None, found, expected: "a log of inspect".into() }.into()
+    })
+}
+
+/// A log as an archive: its header, and each sample as a file.
+fn unpacked(path: &Path, bytes: &[u8]) -> Result<Log, ResponsesError> {
+    let entries = entries(bytes).map_err(|found| RowError {
+        file: path.to_owned(),
+        line: 1,
+        field: None,
+        found,
+        expected: "a whole .eval archive".into(),
+    })?;
+    let header = entries.iter().find(|(name, _)| name == "header.json");
+    let Some((_, header)) = header else {
+        return Err(nothing(path, "header.json", "a log that was finished"));
+    };
+    let mut log: Log = parse(path, header)?;
+    let mut samples = Vec::new();
+    for (name, bytes) in &entries {
+        if name.starts_with("samples/") {
+            samples.push(parse(path, bytes)?);
+        }
+    }
+    log.samples = Some(samples);
+    Ok(log)
+}
+
+fn nothing(path: &Path, what: &str, expected: &str) -> ResponsesError {
+    let path: PathBuf = path.to_owned();
+    ResponsesError::Nothing { path, what: what.to_owned(), expected: expected.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chosen(scorer: &str, no_answer_is_missing: bool) -> Reading {
+        Reading { metric: Some(scorer.into()), no_answer_is_missing, ..Reading::default() }
+    }
+
+    fn log(scores: &str) -> (tempfile::TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("2026-11-23_t_1.json");
+        let text = format!(
+            "{{\"version\": 2, \"eval\": {{\"task\": \"t\", \"model\": \"m\"}}, \"samples\": [{scores}]}}"
+        );
+        std::fs::write(&path, text).unwrap();
+        (folder, path)
+    }
+
+    #[test]
+    fn letters_numbers_and_no_answer_are_scores() {
+        let (folder, _) =
+            log("{\"id\": 1, \"epoch\": 1, \"scores\": {\"match\": {\"value\": \"C\"}}}, \
+             {\"id\": \"q\", \"epoch\": 1, \"scores\": {\"match\": {\"value\": \"N\"}}}, \
+             {\"id\": 3, \"epoch\": 1, \"scores\": {\"match\": {\"value\": 0.25}}}, \
+             {\"id\": 4, \"epoch\": 1, \"error\": {}}");
+        let wrong = read(folder.path(), &Reading::default()).unwrap();
+        assert_eq!(wrong.items(), ["t/1", "t/q", "t/3"]);
+        assert_eq!(wrong.row(0).1, [1.0, 0.0, 0.25]);
+        let missing = read(folder.path(), &chosen("match", true)).unwrap();
+        assert_eq!(missing.items(), ["t/1", "t/3"]);
+    }
+
+    /// Made by Python's zipfile: header.json and two samples, scored C and NaN.
+    #[test]
+    fn an_archive_is_read_as_its_json_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let archive = include_bytes!("../../../tests/fixtures/difficulty/inspect.eval");
+        std::fs::write(folder.path().join("log.eval"), archive).unwrap();
+        let responses = read(folder.path(), &Reading::default()).unwrap();
+        assert_eq!(
+            (responses.respondents(), responses.items()),
+            (&["m".into()][..], &["t/1".into()][..])
+        );
+        assert_eq!(responses.row(0).1, [1.0]);
+    }
+
+    #[test]
+    fn two_scorers_need_a_choice() {
+        let (_folder, path) =
+            log("{\"id\": 1, \"scores\": {\"a\": {\"value\": 1}, \"b\": {\"value\": 0}}}");
+        let error = read(&path, &Reading::default()).unwrap_err().to_string();
+        assert!(error.ends_with("expected one of a, b, chosen with --metric"), "{error}");
+        assert_eq!(read(&path, &chosen("b", false)).unwrap().score(0, 0), Some(0.0));
+    }
+}
