@@ -196,7 +196,7 @@ impl Comparer<'_> {
                 let outcome = self.scalars(gold, answer)?;
                 if !outcome.is_equal()
                     && gold.variables().is_empty()
-                    && let Some(number) = before_unit(answer)
+                    && let Some((number, _)) = letter_unit(answer)
                 {
                     return Ok(renamed_rule(self.scalars(gold, &number)?, "equal-unit-aside"));
                 }
@@ -343,7 +343,14 @@ impl Comparer<'_> {
             Expr::Quantity(value, unit) => ((**value).clone(), unit.clone()),
             other => (other.clone(), String::new()),
         };
-        let ((gold, gold_text), (answer, answer_text)) = (split(gold), split(answer));
+        let ((mut gold, mut gold_text), (mut answer, mut answer_text)) =
+            (split(gold), split(answer));
+        // Beside a unit, `6 m` has one too.
+        if unit(&gold_text).is_some() && answer_text.is_empty() {
+            (answer, answer_text) = letter_unit(&answer).unwrap_or((answer, answer_text));
+        } else if unit(&answer_text).is_some() && gold_text.is_empty() {
+            (gold, gold_text) = letter_unit(&gold).unwrap_or((gold, gold_text));
+        }
         let (gold_unit, answer_unit) = (unit(&gold_text), unit(&answer_text));
         if let (Some(gold_unit), Some(answer_unit)) = (&gold_unit, &answer_unit) {
             if !gold_unit.measures_the_same(answer_unit) {
@@ -586,17 +593,22 @@ fn is_joint(expr: &Expr) -> bool {
     }
 }
 
-/// The number in `6 m`, where a gold without variables shows that `m` is a unit.
-fn before_unit(answer: &Expr) -> Option<Expr> {
-    let Expr::Product(factors) = answer else { return None };
+/// The number and the unit in `6 m`, where the other side shows that `m` is a unit: it
+/// has no variables, or a unit of its own.
+fn letter_unit(side: &Expr) -> Option<(Expr, String)> {
+    let Expr::Product(factors) = side else { return None };
     let (last, rest) = factors.split_last()?;
-    let name = match last {
-        Expr::Power(base, exponent) if matches!(**exponent, Expr::Number(_)) => &**base,
-        other => other,
+    let (base, exponent) = match last {
+        Expr::Power(base, exponent) => match &**exponent {
+            Expr::Number(exponent) => (&**base, format!("^{}", exponent.to_i64()?)),
+            _ => return None,
+        },
+        other => (other, String::new()),
     };
-    let is_unit = matches!(name, Expr::Symbol(name) if "mgshLNJWVAKCF".contains(name.as_str()));
+    let Expr::Symbol(name) = base else { return None };
     let number = if rest.len() == 1 { rest[0].clone() } else { Expr::Product(rest.to_vec()) };
-    (is_unit && number.variables().is_empty()).then_some(number)
+    let is_unit = "mgshLNJWVAKCF".contains(name.as_str()) && number.variables().is_empty();
+    is_unit.then(|| (number, format!("{name}{exponent}")))
 }
 
 /// A list of one is what it holds.

@@ -171,6 +171,8 @@ fn a_careful_teacher_accepts() {
             (r"\frac{270}7\text{ degrees}", r"\frac{270}{7}"),
             (r"15\mbox{ cm}^2", r"15 \text{ square centimeters}"),
             (r"2\text{ m}", r"200\text{ cm}"),
+            (r"200\text{ cm}", "2 m"),
+            ("6", "6 m"),
             (r"125\text{ miles}", "125 mi"),
             // radicals and other constants
             (r"\sqrt{12}", r"2\sqrt{3}"),
@@ -293,6 +295,9 @@ fn a_careful_teacher_rejects() {
             ("f(x)", "f(y)"),
             (r"15\text{ cm}^2", r"15\text{ cm}"),
             (r"15\text{ m}", r"15\text{ cm}"),
+            (r"10\text{ cm}", "10 m"),
+            ("5 kg", "5 g"),
+            (r"5 \text{ cm}^2", "5 m^2"),
             ("204_5", "204_6"),
             ("12:00", "1:00"),
             ("10:20", "5:10"),
