@@ -330,7 +330,7 @@ impl From<Metadata> for Fields {
 
 impl FromIterator<(String, Value)> for Fields {
     fn from_iter<I: IntoIterator<Item = (String, Value)>>(columns: I) -> Self {
-        Self { entries: columns.into_iter().collect() }
+        Self { entries: columns.into_iter().collect(), cells: false }
     }
 }
 
