@@ -84,3 +84,82 @@ fn what_is_drawn_can_be_fitted() {
         assert!(column(&items, name).iter().all(|value| value.parse::<f64>().is_ok()), "{items}");
     }
 }
+
+/// 240 respondents with drawn answers to 40 items.
+fn drawn(folder: &Folder) {
+    let made = folder
+        .gradus(
+            "difficulty simulate --model 2pl --count 40 --respondents 240 --seed 5 --format human",
+        )
+        .done();
+    folder.write("made.csv", &made);
+}
+
+#[test]
+fn short_forms_come_with_their_error_on_respondents_held_out() {
+    let folder = Folder::new();
+    drawn(&folder);
+    let command = "difficulty shorten made.csv --items 8,20 --seed 2 --out forms";
+    let said = folder.gradus(&format!("{command} --json")).done();
+    let forms: Vec<Value> = said.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(forms.len(), 2);
+    for (form, count) in forms.iter().zip([8, 20]) {
+        assert_eq!(form["items"], count);
+        assert_eq!((&form["calibration"], &form["held_out"]), (&180.into(), &60.into()));
+        let chosen = form["form"].as_array().unwrap();
+        assert_eq!(chosen.len(), count);
+        let written = folder.read(format!("forms/form-{count}.jsonl"));
+        let first: Value = serde_json::from_str(written.lines().next().unwrap()).unwrap();
+        assert_eq!(first, chosen[0]);
+        let error = |form_name: &str, estimator: &str| {
+            let errors = form["errors"].as_array().unwrap();
+            let found = errors
+                .iter()
+                .find(|error| error["form"] == form_name && error["estimator"] == estimator);
+            let found = &found.unwrap()["error"];
+            assert!(found["low"].as_f64() < found["high"].as_f64() && found["n"] == 60);
+            found["value"].as_f64().unwrap()
+        };
+        assert!(error("chosen", "p-irt") < error("random", "mean"), "{form}");
+        assert!(error("stratified", "gp-irt") < error("random", "mean"), "{form}");
+    }
+    let again = folder.gradus(&format!("{command} --json --threads 1")).done();
+    assert_eq!(again, said);
+    let human = folder.gradus(command).done();
+    for part in ["20 items", "information", "random, mean of 20", "less than random"] {
+        assert!(human.contains(part), "{human}");
+    }
+    let said = folder.gradus("difficulty shorten made.csv --items 9 --by best").failed(2);
+    assert!(said.contains("--by best"), "{said}");
+    let said = folder.gradus("difficulty shorten made.csv --items 41").failed(2);
+    assert!(said.contains("found 41, expected 1 to 40"), "{said}");
+    let said = folder.gradus("difficulty shorten made.csv --items 9 --holdout 0.001").failed(3);
+    assert!(said.contains("hold out a larger share"), "{said}");
+}
+
+#[test]
+fn families_are_held_out_together_and_every_respondent_needs_one() {
+    let folder = Folder::new();
+    drawn(&folder);
+    let table = |rows: usize| {
+        (1..=rows).fold("respondent,base\n".to_owned(), |text, row| {
+            text + &format!("respondent-{row},base-{}\n", row % 12)
+        })
+    };
+    folder.write("families.csv", &table(240));
+    let command = "difficulty shorten made.csv --items 10 --family base --respondents families.csv";
+    let said: Value =
+        serde_json::from_str(folder.gradus(&format!("{command} --json")).done().trim()).unwrap();
+    assert_eq!((&said["groups"], &said["held_out"]), (&3.into(), &60.into()));
+    folder.write("families.csv", &table(239));
+    let said = folder.gradus(command).failed(3);
+    assert!(said.contains("no row of respondent \"respondent-240\""), "{said}");
+    folder.write("families.csv", &(table(240) + "respondent-1,other\n"));
+    let said = folder.gradus(command).failed(3);
+    assert!(
+        said.contains(":242: base: found \"other\"") || said.contains(":242: base: found other"),
+        "{said}"
+    );
+    let said = folder.gradus("difficulty shorten made.csv --items 10 --family base").failed(3);
+    assert!(said.contains("--respondents"), "{said}");
+}

@@ -6,8 +6,10 @@ mod label;
 mod place;
 mod profile;
 mod rate;
+mod respondents;
 mod responses;
 mod rows;
+mod shorten;
 mod simulate;
 
 use clap::Subcommand;
@@ -34,6 +36,7 @@ pub(crate) struct Args {
 enum Command {
     Fit(fit::Args),
     Place(place::Args),
+    Shorten(shorten::Args),
     Simulate(simulate::Args),
     Rate(rate::Args),
     Label(label::Args),
@@ -45,6 +48,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<Output, Failure> {
     match &args.command {
         Command::Fit(args) => fit::run(args, global),
         Command::Place(args) => place::run(args, global),
+        Command::Shorten(args) => shorten::run(args, global),
         Command::Simulate(args) => simulate::run(args),
         Command::Rate(args) => rate::run(args),
         Command::Label(args) => label::run(args),

@@ -112,6 +112,7 @@ fn item_response_models_and_their_table_agree() {
         ("fit_model", "does a model fit, and which of two"),
         ("fit_person", "is a respondent's pattern likely"),
         ("grid", "quadrature"),
+        ("held_out", "the error of short forms"),
         ("known_answers", "tests against other programs"),
         ("lanes", "eight numbers at a time"),
         ("linear", "symmetric systems"),

@@ -22,6 +22,7 @@ mod fit_person;
 mod four_pl;
 mod graded;
 mod grid;
+pub mod held_out;
 #[cfg(test)]
 mod known_answers;
 mod lanes;

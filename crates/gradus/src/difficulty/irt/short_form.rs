@@ -30,7 +30,7 @@ impl Choice {
     /// All choices with their names.
     pub const ALL: [(&'static str, Self); 4] = [
         ("information", Self::Information),
-        ("anchors", Self::Anchors),
+        ("anchor", Self::Anchors),
         ("random", Self::Random),
         ("stratified", Self::Stratified),
     ];
@@ -47,6 +47,8 @@ pub struct ShortForm {
 
 /// Rounds of k-means; it nearly always ends before.
 const ROUNDS: usize = 100;
+/// In ability, for the slope of an expected score.
+const STEP: f64 = 1e-4;
 
 /// Chooses `count` items of a bank.
 pub fn choose(
@@ -192,10 +194,15 @@ impl Predicted {
     /// lambda = b^2 / (b^2 + v / (4 n)), b the mean absolute error of p-IRT and v the mean
     /// variance of answers within a respondent, both from respondents held out.
     pub fn gp_irt(&self, bias: f64, variance: f64, n: usize) -> f64 {
-        let square = bias * bias;
-        let lambda = square / (square + variance / (4.0 * n as f64));
+        let lambda = gp_irt_weight(bias, variance, n);
         lambda * self.anchors + (1.0 - lambda) * self.p_irt
     }
+}
+
+/// lambda of [`Predicted::gp_irt`]; 0 where p-IRT is never off.
+pub fn gp_irt_weight(bias: f64, variance: f64, n: usize) -> f64 {
+    let square = bias * bias;
+    if square > 0.0 { square / (square + variance / (4.0 * n as f64)) } else { 0.0 }
 }
 
 impl ShortForm {
@@ -224,24 +231,21 @@ impl ShortForm {
         let all = bank.items.len() as f64;
         let seen: f64 = answers.iter().map(score).sum();
         let (mut unseen, mut slope, mut variance) = (0.0, 0.0, 0.0);
+        // The ability, and a step to either side for the slope.
+        let mut around = [ability.ability; 8];
+        around[1] += STEP;
+        around[2] -= STEP;
         for item in (0..bank.items.len()).filter(|item| self.items.binary_search(item).is_err()) {
             let levels = &bank.items[item].levels;
-            let expected = |ability: f64| {
-                let chances = bank.probabilities(item, ability);
-                let moment = |power: i32| -> f64 {
-                    levels
-                        .iter()
-                        .zip(&chances)
-                        .map(|(&level, chance)| f64::from(level).powi(power) * chance)
-                        .sum()
-                };
-                (moment(1), moment(2))
+            let chances = bank.chances(item, &around);
+            let moment = |lane: usize, power: i32| -> f64 {
+                let terms = levels.iter().zip(&chances);
+                terms.map(|(&level, chance)| f64::from(level).powi(power) * chance[lane]).sum()
             };
-            let (mean, square) = expected(ability.ability);
+            let mean = moment(0, 1);
             unseen += mean;
-            variance += square - mean * mean;
-            slope +=
-                (expected(ability.ability + 1e-4).0 - expected(ability.ability - 1e-4).0) / 2e-4;
+            variance += moment(0, 2) - mean * mean;
+            slope += (moment(1, 1) - moment(2, 1)) / (2.0 * STEP);
         }
         let se = ability.se.unwrap_or(population.sd);
         Ok(Predicted {

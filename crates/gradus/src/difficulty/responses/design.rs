@@ -109,6 +109,19 @@ pub fn design(responses: &Responses) -> Design {
     found
 }
 
+impl Design {
+    /// A group for each of `respondents`: copies and near-clones, directly or through others,
+    /// are of one group, the number of its first member.
+    pub fn relatives(&self, respondents: usize) -> Vec<usize> {
+        let mut parent: Vec<usize> = (0..respondents).collect();
+        for &(one, two) in self.copies.iter().chain(self.near_clones.iter().flatten()) {
+            let (left, right) = (root(&mut parent, one), root(&mut parent, two));
+            parent[left.max(right)] = left.min(right);
+        }
+        (0..respondents).map(|respondent| root(&mut parent, respondent)).collect()
+    }
+}
+
 /// The smallest element of a set of a union-find forest.
 fn root(parent: &mut [usize], mut node: usize) -> usize {
     while parent[node] != node {
@@ -195,5 +208,6 @@ mod tests {
         let found = design(&responses(&[&original, &original, &row, &other]));
         assert_eq!(found.copies, [(1, 0)]);
         assert_eq!(found.near_clones, Some(vec![(2, 0)]));
+        assert_eq!(found.relatives(4), [0, 0, 0, 3]);
     }
 }
