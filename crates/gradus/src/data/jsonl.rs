@@ -15,6 +15,12 @@ pub fn read<R: Row>(path: impl AsRef<Path>) -> Result<Rows<R>, DataError> {
     Ok(Rows::new(shown(path), compressed::open(path)?))
 }
 
+/// As [`read`], of lines that were opened, and perhaps changed, by the caller; `path` is
+/// for messages.
+pub(crate) fn read_lines<R: Row>(path: &Path, lines: Box<dyn BufRead + Send>) -> Rows<R> {
+    Rows::new(shown(path), lines)
+}
+
 /// The name of a file in messages.
 pub(super) fn shown(path: &Path) -> PathBuf {
     if path.as_os_str() == "-" { "standard input".into() } else { path.to_owned() }

@@ -27,6 +27,7 @@ pub use fields::Fields;
 pub use hash::{hash_bytes, hash_file};
 pub use import_gsm8k_solutions::{AuthoredProblem, gsm8k_solutions};
 pub use import_problems::{gsm8k_problems, math_problems, multiple_choice, question_answers};
+pub(crate) use jsonl::read_lines;
 pub use jsonl::{Rows, Writer, read, read_all, to_line, write_all};
 pub use problem::Problem;
 pub use row::Row;

@@ -79,6 +79,8 @@ pub struct Summary {
     pub copies: Vec<(String, String)>,
     /// Respondents who agree with an earlier one nearly everywhere.
     pub near_clones: Vec<(String, String)>,
+    /// Scores that a log has as NaN or infinite, read as missing: respondent and item.
+    pub not_numbers: Vec<(String, String)>,
     /// Groups of respondents that share no item: more than one is no common scale.
     pub components: usize,
     /// What a reader must know.
@@ -102,6 +104,8 @@ pub struct Record<'a> {
 
 /// Below this many respondents nothing is said of single items without a warning.
 const FEW: f64 = 30.0;
+/// So many are named where there are many of a kind.
+const NAMED: usize = 5;
 
 impl<'a> Record<'a> {
     /// Computes what is reported: abilities by `method`, item fit, person fit, M2.
@@ -362,6 +366,11 @@ fn summary(
     let constant = named(&|status| !status.is_estimated());
     let near_clones = pairs(design.near_clones.as_deref().unwrap_or_default());
     let copies = pairs(&design.copies);
+    let no_number = |&(respondent, item): &(u32, u32)| {
+        let respondent = responses.respondents()[respondent as usize].clone();
+        (respondent, responses.items()[item as usize].clone())
+    };
+    let not_numbers: Vec<_> = responses.not_numbers().iter().map(no_number).collect();
     let form = fit.standard_errors.as_ref().map(|errors| match errors.form {
         InformationForm::Full => "full",
         InformationForm::ByItem => "by-item",
@@ -411,6 +420,15 @@ fn summary(
             broken.len()
         ));
     }
+    if !not_numbers.is_empty() {
+        let named = not_numbers.iter().take(NAMED).map(|(one, item)| format!("{one} on {item}"));
+        let more = if not_numbers.len() > NAMED { ", ..." } else { "" };
+        warn(format!(
+            "{} scores are NaN or infinite in the logs and count as missing: {}{more}",
+            not_numbers.len(),
+            named.collect::<Vec<_>>().join(", ")
+        ));
+    }
     if !design.silent.is_empty() {
         warn(format!("{} respondents have no score", design.silent.len()));
     }
@@ -444,6 +462,7 @@ fn summary(
         all_wrong: design.all_wrong.len(),
         copies,
         near_clones,
+        not_numbers,
         components: design.components.len(),
         warnings,
         version: env!("CARGO_PKG_VERSION"),

@@ -3,12 +3,14 @@
 //!
 //! A respondent is the model's folder, with `__` read as `/`; an item is
 //! `<task>/<doc_id>`. Two models whose item of that name has another `doc_hash`
-//! did not answer the same question, which is an error.
+//! did not answer the same question, which is an error. A metric that Python wrote as NaN
+//! or infinite is a missing score, and kept in mind ([`Responses::not_numbers`]).
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use super::long::number;
+use super::python_json::{Quoted, is_no_number};
 use super::{Builder, Form, Reading, Responses, ResponsesError};
 use crate::data::{self, DataError, FieldError, Fields, Metadata, Row, RowError};
 
@@ -117,7 +119,8 @@ fn read_log(
     let task = task(&name);
     let folder = log.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
     let model = if folder.is_empty() { "model".to_owned() } else { folder.replace("__", "/") };
-    let mut samples = data::read::<Sample>(log)?;
+    let lines = Quoted::new(data::open(log)?);
+    let mut samples = data::read_lines::<Sample>(log, Box::new(lines));
     let mut filters = BTreeSet::new();
     let mut kept = 0;
     while let Some(sample) = samples.next() {
@@ -173,6 +176,7 @@ fn read_log(
         }
         match sample.get(metric) {
             None | Some(serde_json::Value::Null) => {}
+            Some(value) if is_no_number(value) => builder.push_no_number(&model, &item),
             Some(value) => match number(value) {
                 Some(score) => builder.push(&model, &item, score),
                 None => {
@@ -197,7 +201,7 @@ fn metrics(sample: &Metadata) -> Vec<String> {
         return names.iter().filter_map(|name| name.as_str().map(str::to_owned)).collect();
     }
     let is_metric = |(name, value): &(&String, &serde_json::Value)| {
-        !NO_METRIC.contains(&name.as_str()) && number(value).is_some()
+        !NO_METRIC.contains(&name.as_str()) && (number(value).is_some() || is_no_number(value))
     };
     sample.iter().filter(is_metric).map(|(name, _)| name.clone()).collect()
 }
@@ -284,6 +288,21 @@ mod tests {
         let logs = folder(&[("a/samples_t.jsonl", &row("h")), ("b/samples_t.jsonl", &row("g"))]);
         let error = read(logs.path(), &Reading::default()).unwrap_err().to_string();
         assert!(error.contains("t/0 is another question"), "{error}");
+    }
+
+    #[test]
+    fn a_metric_that_python_wrote_as_nan_is_missing_and_named() {
+        let logs = folder(&[(
+            "m/samples_t.jsonl",
+            "{\"doc_id\": 0, \"acc\": NaN, \"resps\": [[-Infinity, \"NaN\"]]}\n\
+             {\"doc_id\": 1, \"acc\": 1.0, \"resps\": [[NaN]]}\n",
+        )]);
+        let responses = read(logs.path(), &Reading::default()).unwrap();
+        assert_eq!(responses.items(), ["t/0", "t/1"]);
+        assert_eq!((responses.score(0, 0), responses.score(0, 1)), (None, Some(1.0)));
+        assert_eq!(responses.not_numbers(), [(0, 0)]);
+        let only = folder(&[("m/samples_t.jsonl", "{\"doc_id\": 0, \"acc\": NaN}\n")]);
+        assert!(matches!(read(only.path(), &Reading::default()), Err(ResponsesError::Empty)));
     }
 
     #[test]

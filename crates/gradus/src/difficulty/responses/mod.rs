@@ -12,6 +12,7 @@ mod lm_eval;
 mod long;
 mod patterns;
 mod py_irt;
+mod python_json;
 mod table;
 mod wide;
 
@@ -127,6 +128,7 @@ pub struct Responses {
     starts: Vec<usize>,
     item: Vec<u32>,
     score: Vec<f32>,
+    not_numbers: Vec<(u32, u32)>,
 }
 
 impl Responses {
@@ -172,6 +174,12 @@ impl Responses {
         items.binary_search(&(item as u32)).ok().map(|at| scores[at])
     }
 
+    /// Scores that a log has as NaN or infinite, (respondent, item): they are missing. Not
+    /// kept by what makes new responses of these.
+    pub fn not_numbers(&self) -> &[(u32, u32)] {
+        &self.not_numbers
+    }
+
     /// Has every respondent answered every item.
     pub fn is_complete(&self) -> bool {
         self.len() == self.respondents.len() * self.items.len()
@@ -206,6 +214,7 @@ impl Responses {
             starts,
             item,
             score,
+            not_numbers: Vec::new(),
         }
     }
 
@@ -233,7 +242,7 @@ impl Responses {
         let mut items = self.items.clone();
         let new = items.len() as u32;
         items.push(format!("{} (other group)", items[item]));
-        let mut split = Self { items, starts: vec![0], ..self.clone() };
+        let mut split = Self { items, starts: vec![0], not_numbers: Vec::new(), ..self.clone() };
         split.item.clear();
         split.score.clear();
         for (respondent, &other) in other.iter().enumerate() {
@@ -309,6 +318,7 @@ struct Builder {
     respondents: Names,
     items: Names,
     cells: Vec<(u32, u32, f32)>,
+    not_numbers: Vec<(u32, u32)>,
 }
 
 /// Names with their numbers, in the order in which they were met.
@@ -336,6 +346,12 @@ impl Builder {
         self.cells.push(cell);
     }
 
+    /// A score that is there and no number.
+    fn push_no_number(&mut self, respondent: &str, item: &str) {
+        let cell = (self.respondents.number(respondent), self.items.number(item));
+        self.not_numbers.push(cell);
+    }
+
     fn finish(mut self, duplicates: Duplicates) -> Result<Responses, ResponsesError> {
         if self.cells.is_empty() {
             return Err(ResponsesError::Empty);
@@ -346,6 +362,7 @@ impl Builder {
             respondents: self.respondents.names,
             items: self.items.names,
             starts: vec![0],
+            not_numbers: self.not_numbers,
             ..Responses::default()
         };
         for run in self.cells.chunk_by(|left, right| (left.0, left.1) == (right.0, right.1)) {
