@@ -163,3 +163,71 @@ fn families_are_held_out_together_and_every_respondent_needs_one() {
     let said = folder.gradus("difficulty shorten made.csv --items 10 --family base").failed(3);
     assert!(said.contains("--respondents"), "{said}");
 }
+
+#[test]
+fn responses_and_parameters_are_written_as_py_irt_has_them() {
+    let folder = Folder::new();
+    folder.write("r.csv", "respondent,b,a,c\nm1,1,0,1\nm2,0,,1\nm3,1,1,1\nm4,0,0,1\nm5,1,0,1\n");
+    folder.gradus("export py-irt r.csv --out r.jsonl").done();
+    let lines = folder.read("r.jsonl");
+    assert_eq!(
+        lines.lines().next(),
+        Some("{\"subject_id\":\"m1\",\"responses\":{\"b\":1,\"a\":0,\"c\":1}}")
+    );
+    assert_eq!(
+        lines.lines().nth(1),
+        Some("{\"subject_id\":\"m2\",\"responses\":{\"b\":0,\"c\":1}}")
+    );
+    let fit = |from: &str, out: &str| {
+        let command = format!("difficulty fit {from} --model rasch --out {out} --json");
+        let said: Value = serde_json::from_str(folder.gradus(&command).done().trim()).unwrap();
+        said["log_likelihood"].as_f64().unwrap()
+    };
+    let (own, exported) = (fit("r.csv", "own"), fit("r.jsonl", "exported"));
+    assert!((own - exported).abs() < 1e-9, "{own} {exported}");
+
+    folder.write("lsat7.csv", LSAT7);
+    folder.gradus("difficulty fit lsat7.csv --model 2pl --ability ml --out fit").done();
+    let said = folder.gradus("export py-irt fit --out best_parameters.json --json").done();
+    let said: Value = serde_json::from_str(&said).unwrap();
+    // The patterns of all wrong and of all right have no finite ability.
+    assert_eq!((&said["items"], &said["subjects"]), (&5.into(), &30.into()));
+    let found: Value = serde_json::from_str(&folder.read("best_parameters.json")).unwrap();
+    assert_eq!((&found["irt_model"], &found["item_ids"]["4"]), (&"2pl".into(), &"Item.5".into()));
+    // R's mirt 1.45.1.
+    assert!((found["disc"][2].as_f64().unwrap() - 1.707_478).abs() < 5e-4);
+    assert!((found["diff"][4].as_f64().unwrap() + 2.520_764).abs() < 5e-4);
+    assert_eq!(found["ability"].as_array().unwrap().len(), 30);
+    assert_eq!(found["subject_ids"].as_object().unwrap().len(), 30);
+
+    let said = folder.gradus("export py-irt lsat7.csv --out l.jsonl").failed(3);
+    assert!(said.contains("patterns with counts"), "{said}");
+    folder.gradus("difficulty fit lsat7.csv --model 3pl --out three").done();
+    let said = folder.gradus("export py-irt three --out t.json").failed(3);
+    assert!(said.contains("found the model 3pl") && !folder.path("t.json").exists(), "{said}");
+}
+
+#[test]
+fn scores_that_are_no_numbers_are_missing_and_named_in_the_summary() {
+    let folder = Folder::new();
+    let rows = |scores: [&str; 4]| {
+        scores.iter().enumerate().fold(String::new(), |text, (item, score)| {
+            text + &format!("{{\"doc_id\": {item}, \"metrics\": [\"acc\"], \"acc\": {score}}}\n")
+        })
+    };
+    for (model, scores) in [
+        ("a", ["1.0", "0.0", "NaN", "1.0"]),
+        ("b", ["0.0", "1.0", "1.0", "0.0"]),
+        ("c", ["1.0", "0.0", "0.0", "0.0"]),
+        ("d", ["0.0", "0.0", "1.0", "1.0"]),
+    ] {
+        std::fs::create_dir_all(folder.path("logs").join(model)).unwrap();
+        folder.write(&format!("logs/{model}/samples_t.jsonl"), &rows(scores));
+    }
+    let said = folder.gradus("difficulty fit logs --model rasch --json").done();
+    let summary: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(summary["responses"], 15);
+    assert_eq!(summary["not_numbers"], serde_json::json!([["a", "t/2"]]));
+    let human = folder.gradus("difficulty fit logs --model rasch").done();
+    assert!(human.contains("1 scores are NaN or infinite"), "{human}");
+}

@@ -14,6 +14,8 @@ mod simulate;
 
 use clap::Subcommand;
 
+pub(super) use responses::{Reader, missing_note};
+
 use crate::args::Global;
 use crate::failure::Failure;
 use crate::output::Output;

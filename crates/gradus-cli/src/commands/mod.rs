@@ -4,6 +4,7 @@ mod compare;
 mod completions;
 mod difficulty;
 mod env;
+mod export;
 mod import;
 mod list;
 mod report;
@@ -33,6 +34,7 @@ pub(crate) enum Command {
     Tasks(tasks::Args),
     Train(train::Args),
     Import(import::Args),
+    Export(export::Args),
     Env(env::Args),
     Completions(completions::Args),
 }
@@ -51,6 +53,7 @@ impl Command {
             Self::Tasks(args) => tasks::run(&args),
             Self::Train(args) => train::run(&args, global),
             Self::Import(args) => import::run(&args),
+            Self::Export(args) => export::run(&args),
             Self::Env(args) => Ok(env::run(&args)),
             Self::Completions(args) => Ok(completions::run(&args)),
         }

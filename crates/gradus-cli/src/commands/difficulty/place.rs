@@ -4,7 +4,7 @@ use gradus::difficulty::irt::{self, Method, Population, read_items};
 use gradus::report::{Cell, Column, Table};
 use serde::Serialize;
 
-use super::responses::{Reader, threads, unknown};
+use super::responses::{Reader, missing_note, threads, unknown};
 use crate::args::Global;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
@@ -107,7 +107,9 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<Output, Failure> {
             }
         })
         .collect();
-    Ok(output(&placed))
+    let mut output = output(&placed);
+    output.notes.extend(missing_note(&responses));
+    Ok(output)
 }
 
 fn output(placed: &[Placed]) -> Output {

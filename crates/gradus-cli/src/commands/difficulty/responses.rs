@@ -11,7 +11,7 @@ use crate::failure::Failure;
 /// How responses are read.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Reading responses")]
-pub(super) struct Reader {
+pub(crate) struct Reader {
     /// Form of the responses: long, wide, patterns, py-irt, lm-eval or inspect; by default by
     /// name and first line.
     #[arg(long = "from", value_name = "FORM")]
@@ -31,7 +31,7 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    pub(super) fn read(&self, path: &Path) -> Result<Responses, Failure> {
+    pub(crate) fn read(&self, path: &Path) -> Result<Responses, Failure> {
         let duplicates = Duplicates::NAMES.into_iter().find(|(name, _)| *name == self.duplicates);
         let Some((_, duplicates)) = duplicates else {
             return Err(unknown("--duplicates", &self.duplicates, "error, first or mean"));
@@ -53,6 +53,13 @@ impl Reader {
         };
         Ok((form.read)(path, &reading)?)
     }
+}
+
+/// A note where a log has scores that are no numbers.
+pub(crate) fn missing_note(responses: &Responses) -> Option<String> {
+    let count = responses.not_numbers().len();
+    (count > 0)
+        .then(|| format!("{count} scores are NaN or infinite in the logs and count as missing"))
 }
 
 /// The files that were read, with their hashes; of a folder all files in it.

@@ -10,7 +10,7 @@ use gradus::report::{Column, Number, Table};
 use serde::Serialize;
 
 use super::respondents::About;
-use super::responses::{Reader, threads, unknown};
+use super::responses::{Reader, missing_note, threads, unknown};
 use crate::args::Global;
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
@@ -112,7 +112,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<Output, Failure> {
         .iter()
         .map(|form| line(args, settings.model.name, &responses, &found, form))
         .collect();
-    let mut notes = Vec::new();
+    let mut notes: Vec<String> = missing_note(&responses).into_iter().collect();
     let mut files = Vec::new();
     if let Some(folder) = &args.out {
         std::fs::create_dir_all(folder).map_err(|error| {
