@@ -106,6 +106,11 @@ fn blocks_html(blocks: &[Block], charts: &mut usize) -> String {
                 curves_html(curves, *charts)
             }
             Block::Intervals(chart) => format!("<figure>\n{}</figure>\n", intervals_html(chart)),
+            Block::ItemMap(map) => {
+                *charts += 1;
+                let numbers = table_html(&map.table());
+                format!("{}{}</figure>\n", map.figure(*charts), folded(&numbers))
+            }
             Block::Code(code) => code_html(code),
             Block::Details(details) => format!(
                 "<details>\n<summary>{}</summary>\n{}</details>\n",
@@ -156,12 +161,16 @@ fn curves_html(curves: &Curves, chart: usize) -> String {
         out.push_str(&drawing.body);
         out.push_str("</svg>\n");
     }
-    out.push_str("</div>\n<details class=\"numbers\">\n<summary>The numbers</summary>\n");
-    for panel in &curves.panels {
-        out.push_str(&table_html(&curves.table(panel, TABLE_ROWS)));
-    }
-    out.push_str("</details>\n</figure>\n");
+    let panels = curves.panels.iter();
+    let numbers: String =
+        panels.map(|panel| table_html(&curves.table(panel, TABLE_ROWS))).collect();
+    out.push_str(&format!("</div>\n{}</figure>\n", folded(&numbers)));
     out
+}
+
+/// The numbers of a chart, behind one line.
+fn folded(numbers: &str) -> String {
+    format!("<details class=\"numbers\">\n<summary>The numbers</summary>\n{numbers}</details>\n")
 }
 
 /// The width that intervals share, so that the values before them line up.

@@ -12,6 +12,9 @@ mod chart;
 mod curves;
 mod html;
 mod intervals;
+mod item_map;
+mod item_response;
+mod item_response_page;
 mod labels;
 mod markdown;
 mod markup;
@@ -29,6 +32,8 @@ pub use chart::{
 };
 pub use curves::svg;
 pub use html::html;
+pub use item_map::{ItemMap, MapStep};
+pub use item_response::{Curve, InformationPoint, ItemLine, ItemResponse, RespondentLine, Suspect};
 pub use markdown::{SpliceError, markdown, splice};
 pub use number::{Format, Number};
 pub use page::{Block, Details, Fact, Page, Repeat, Section};

@@ -1,6 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::chart::{Curves, Intervals};
+use super::item_map::ItemMap;
 use super::table::{Cell, Table};
 
 /// What a study found, from the question to how to repeat it.
@@ -53,6 +54,8 @@ pub enum Block {
     Curves(Curves),
     /// Estimates with their intervals, one a line.
     Intervals(Intervals),
+    /// Abilities beside difficulties, on one scale.
+    ItemMap(ItemMap),
     /// Text set as it is: a command, a worked example.
     Code(String),
     /// What most readers may skip.

@@ -114,6 +114,7 @@ impl Terminal {
                     }
                 }
                 Block::Intervals(intervals) => self.table(&intervals.table()),
+                Block::ItemMap(map) => self.table(&map.table()),
                 Block::Code(code) => {
                     for line in code.lines() {
                         self.line(&format!("    {line}"));

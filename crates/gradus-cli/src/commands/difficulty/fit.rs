@@ -1,16 +1,16 @@
 use std::path::PathBuf;
 
-use gradus::difficulty::irt::{
-    self, AsymptotePrior, Method, Record, Settings, Summary, read_items,
-};
+use gradus::data::DataError;
+use gradus::difficulty::irt::{self, AsymptotePrior, Method, Record, Settings, read_items};
 use gradus::difficulty::responses::design;
-use gradus::report::{Column, Table};
+use gradus::report::{self, ItemResponse, Page, Repeat};
+use gradus::run::repeat_line;
 
 use super::responses::{Reader, input, threads, unknown};
-use crate::args::Global;
+use crate::args::{self, Global};
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
-use crate::output::{Block, Output, json_line};
+use crate::output::{Block, Format, Output, json_line};
 
 /// Fit an item response model: difficulties and abilities with standard errors
 ///
@@ -22,8 +22,8 @@ use crate::output::{Block, Output, json_line};
 /// (asymptotes under a prior), graded and partial-credit for scores beyond 0 and 1. The
 /// difficulty b and the ability are in logits: P = s(a (ability - b)).
 ///
-/// Writes items.csv, respondents.csv and fit.json into --out. What does not converge, or
-/// cannot be identified, is an error and writes nothing.
+/// Writes items.csv, respondents.csv, fit.json and report.html into --out. What does not
+/// converge, or cannot be identified, is an error and writes nothing.
 ///
 /// Examples:
 ///   gradus difficulty fit responses.csv --model 2pl --out fit
@@ -91,13 +91,21 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<Output, Failure> {
     let fit = irt::fit(&responses, &settings)?;
     let record =
         Record::new(&fit, &responses, &design, &settings, method, input(&args.responses)?)?;
-    let mut notes = Vec::new();
-    if let Some(folder) = &args.out {
-        record.write(folder)?;
-        notes.push(format!("items, respondents and summary are in {}", folder.display()));
+    let (mut notes, mut human) = (Vec::new(), Vec::new());
+    if args.out.is_some() || global.format() == Format::Human {
+        let page = page(args, &ItemResponse::new(&record, settings.threads));
+        if let Some(folder) = &args.out {
+            record.write(folder)?;
+            let path = folder.join("report.html");
+            let io = |source| DataError::Io { action: "write", path: path.clone(), source };
+            std::fs::write(&path, report::html(&page)).map_err(io)?;
+            let folder = folder.display();
+            notes.push(format!("items, respondents, summary and report are in {folder}"));
+        }
+        human.push(Block::Page(page));
     }
     Ok(Output {
-        human: human(&record.summary),
+        human,
         json: vec![json_line(&record.summary)],
         quiet: args.out.iter().map(|folder| folder.display().to_string()).collect(),
         notes,
@@ -137,32 +145,24 @@ fn settings(args: &Args, global: &Global) -> Result<Settings, Failure> {
     Ok(settings)
 }
 
-fn human(summary: &Summary) -> Vec<Block> {
-    let number = |name: &str, value: String| vec![name.into(), value.into()];
-    let mut rows = vec![
-        number("respondents", format!("{}", summary.respondents)),
-        number("items", format!("{} ({} estimated)", summary.items, summary.items_estimated)),
-        number("scores", summary.responses.to_string()),
-        number("ln likelihood", format!("{:.4}", summary.log_likelihood)),
-        number("free parameters", summary.parameters.to_string()),
-        number("AIC, BIC", format!("{:.2}, {:.2}", summary.aic, summary.bic)),
-        number("reliability", format!("{:.3}", summary.reliability)),
-        number("cycles", format!("{}, then {:.0e} from the end", summary.cycles, summary.change)),
-    ];
-    if let Some((statistic, df, p, rmsea)) = summary.m2 {
-        rows.push(number("M2", format!("{statistic:.2} (df {df}, p {p:.3}, RMSEA {rmsea:.3})")));
+/// The report, with how to get it again.
+fn page(args: &Args, found: &ItemResponse) -> Page {
+    const MOST_FILES: usize = 12;
+    let summary = &found.summary;
+    let mut facts = vec![("gradus".to_owned(), summary.version.clone())];
+    for (path, hash) in summary.input.iter().take(MOST_FILES) {
+        facts.push((format!("sha256 of {path}"), hash.clone()));
     }
-    let mut blocks = vec![Block::Table(Table {
-        caption: format!("{} fitted", summary.model),
-        columns: vec![Column::text(""), Column::text("")],
-        rows,
-        notes: Vec::new(),
-    })];
-    if !summary.broken.is_empty() {
-        blocks.push(Block::Text(format!("\nLook at: {}", summary.broken.join(", "))));
+    if summary.input.len() > MOST_FILES {
+        let files = summary.input.len();
+        facts.push(("input".to_owned(), format!("{files} files; fit.json has all hashes")));
     }
-    for warning in &summary.warnings {
-        blocks.push(Block::Text(format!("\nNote: {warning}.")));
+    Page {
+        title: format!("Items and respondents of {}", args.responses.display()),
+        question: "Which items are hard, which look broken, and how able is each respondent?"
+            .to_owned(),
+        lead: found.lead(),
+        sections: found.sections(),
+        repeat: Repeat { commands: vec![repeat_line(args::given())], facts, config: None },
     }
-    blocks
 }

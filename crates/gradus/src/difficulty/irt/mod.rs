@@ -53,6 +53,7 @@ pub use local_dependence::LocalDependence;
 pub use model::{ItemModel, Role, Slopes};
 pub use observed_information::{InformationForm, StandardErrors};
 pub use prior::{AsymptotePrior, Priors};
+pub(crate) use record::FEW;
 pub use record::{Record, Summary, read_items};
 pub use score::{Method, Scored};
 

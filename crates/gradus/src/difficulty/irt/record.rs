@@ -4,7 +4,7 @@
 use std::io::Read as _;
 use std::path::Path;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::bank::{Bank, CalibratedItem};
 use super::error::IrtError;
@@ -17,18 +17,18 @@ use crate::data::{DataError, RowError, open};
 use crate::difficulty::responses::{Design, Responses};
 
 /// A respondent's ability and score in a record.
-struct RespondentRow<'a> {
-    respondent: &'a str,
-    scored: Option<Scored>,
-    score: f64,
-    person_fit: Option<f64>,
+pub(crate) struct RespondentRow<'a> {
+    pub(crate) respondent: &'a str,
+    pub(crate) scored: Option<Scored>,
+    pub(crate) score: f64,
+    pub(crate) person_fit: Option<f64>,
 }
 
 /// The numbers of a fit, as `fit.json` and `--json` have them.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     /// Name of the model.
-    pub model: &'static str,
+    pub model: String,
     /// Always true: what did not converge has no summary.
     pub converged: bool,
     /// ln of the marginal likelihood, without priors.
@@ -62,9 +62,9 @@ pub struct Summary {
     /// Variance of abilities over that plus their mean squared standard error.
     pub reliability: f64,
     /// What standard errors were computed from: full, by-item or not-positive; none where not asked for.
-    pub standard_errors: Option<&'static str>,
+    pub standard_errors: Option<String>,
     /// How abilities were estimated.
-    pub method: &'static str,
+    pub method: String,
     /// M2, df, p and RMSEA, where they can be computed.
     pub m2: Option<(f64, usize, f64, f64)>,
     /// Items that look broken: reflected, or too steep to tell.
@@ -86,24 +86,26 @@ pub struct Summary {
     /// What a reader must know.
     pub warnings: Vec<String>,
     /// Version of this program.
-    pub version: &'static str,
+    pub version: String,
     /// Where the responses came from, with a hash of the bytes.
     pub input: Vec<(String, String)>,
 }
 
 /// A fit with all that is reported of it.
 pub struct Record<'a> {
-    fit: &'a Fit,
-    responses: &'a Responses,
+    pub(crate) fit: &'a Fit,
+    pub(crate) responses: &'a Responses,
     /// The numbers.
     pub summary: Summary,
-    respondents: Vec<RespondentRow<'a>>,
-    mean_squares: Vec<super::fit_item::MeanSquares>,
-    s_x2: Vec<Option<ChiSquare>>,
+    pub(crate) respondents: Vec<RespondentRow<'a>>,
+    pub(crate) mean_squares: Vec<super::fit_item::MeanSquares>,
+    pub(crate) s_x2: Vec<Option<ChiSquare>>,
+    /// What could not be computed, and why.
+    pub(crate) not_computed: Vec<String>,
 }
 
 /// Below this many respondents nothing is said of single items without a warning.
-const FEW: f64 = 30.0;
+pub(crate) const FEW: f64 = 30.0;
 /// So many are named where there are many of a kind.
 const NAMED: usize = 5;
 
@@ -142,10 +144,16 @@ impl<'a> Record<'a> {
                 person_fit,
             })
             .collect();
-        let summary = summary(fit, responses, design, settings, method, input);
-        let s_x2 = fit.s_x2(1.0).unwrap_or_else(|_| vec![None; fit.bank.items.len()]);
+        let mut not_computed = Vec::new();
+        let m2 = fit.m2().map_err(|error| not_computed.push(error.to_string())).ok();
+        let s_x2 = fit.s_x2(1.0).unwrap_or_else(|error| {
+            not_computed.push(error.to_string());
+            vec![None; fit.bank.items.len()]
+        });
+        let mut summary = summary(fit, responses, design, settings, method, input);
+        summary.m2 = m2.map(|m2| (m2.test.statistic, m2.test.df, m2.test.p, m2.rmsea));
         let mean_squares = fit.mean_squares(settings.threads);
-        Ok(Self { fit, responses, summary, respondents, mean_squares, s_x2 })
+        Ok(Self { fit, responses, summary, respondents, mean_squares, s_x2, not_computed })
     }
 
     /// Writes `items.csv`, `respondents.csv` and `fit.json` into a folder, which is made.
@@ -283,7 +291,7 @@ impl<'a> Record<'a> {
     }
 
     /// Number of answers and sum of scores of each item, with counts.
-    fn answers(&self) -> (Vec<f64>, Vec<f64>) {
+    pub(crate) fn answers(&self) -> (Vec<f64>, Vec<f64>) {
         let items = self.responses.items().len();
         let (mut counts, mut sums) = (vec![0.0; items], vec![0.0; items]);
         for respondent in 0..self.responses.respondents().len() {
@@ -313,7 +321,7 @@ impl<'a> Record<'a> {
                     ability => ability.to_string(),
                 }),
                 cell(row.scored.and_then(|scored| scored.se)),
-                self.summary.method.to_owned(),
+                self.summary.method.clone(),
                 row.scored.map_or(0, |scored| scored.answers).to_string(),
                 row.score.to_string(),
                 cell(row.person_fit),
@@ -433,7 +441,7 @@ fn summary(
         warn(format!("{} respondents have no score", design.silent.len()));
     }
     Summary {
-        model: fit.bank.model.name,
+        model: fit.bank.model.name.to_owned(),
         converged: true,
         log_likelihood: fit.log_likelihood,
         log_prior: fit.log_prior,
@@ -450,12 +458,13 @@ fn summary(
         items_estimated: fit.bank.items.len(),
         responses: responses.len(),
         reliability: fit.reliability(),
-        standard_errors: form,
+        standard_errors: form.map(str::to_owned),
         method: Method::ALL
             .iter()
             .find(|(_, known)| *known == method)
-            .map_or("eap", |(name, _)| name),
-        m2: fit.m2().ok().map(|m2| (m2.test.statistic, m2.test.df, m2.test.p, m2.rmsea)),
+            .map_or("eap", |(name, _)| name)
+            .to_owned(),
+        m2: None,
         broken,
         constant,
         all_right: design.all_right.len(),
@@ -465,7 +474,7 @@ fn summary(
         not_numbers,
         components: design.components.len(),
         warnings,
-        version: env!("CARGO_PKG_VERSION"),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
         input,
     }
 }

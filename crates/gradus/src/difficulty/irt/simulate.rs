@@ -104,7 +104,7 @@ pub fn items(
 }
 
 #[cfg(test)]
-pub(super) fn example_bank(name: &str, count: usize, seed: u64) -> Bank {
+pub(crate) fn example_bank(name: &str, count: usize, seed: u64) -> Bank {
     let model = super::model(name).unwrap();
     let categories = if model.graded { 4 } else { 2 };
     items(model, count, categories, ItemDistribution::default(), seed).unwrap()
