@@ -145,7 +145,7 @@ impl ItemResponse {
         let abilities = abilities(record);
         let steps = map(&lines, &abilities, few);
         let (low, high) = match (steps.first(), steps.last()) {
-            (Some(first), Some(last)) => (first.from, last.to),
+            (Some(first), Some(last)) => (first.from.min(-3.0), last.to.max(3.0)),
             _ => (-3.0, 3.0),
         };
         let grid: Vec<f64> = (0..POINTS)

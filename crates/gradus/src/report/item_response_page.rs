@@ -28,10 +28,9 @@ impl ItemResponse {
             "Reliability of the abilities",
             Number::decimal(summary.reliability, 2).into(),
             format!(
-                "share of their variance that is no error; {} respondents, {} items, {} scores",
+                "share of their variance that is no error; {} respondents, {} items",
                 thousands(summary.respondents),
-                thousands(summary.items as f64),
-                thousands(summary.responses as f64)
+                thousands(summary.items as f64)
             ),
         )];
         if !self.few {
@@ -71,7 +70,7 @@ impl ItemResponse {
         let mut rows = vec![
             row("respondents", thousands(summary.respondents)),
             row("items", format!("{} ({estimated} estimated)", count(summary.items))),
-            row("scores", count(summary.responses)),
+            row("scores read", count(summary.responses)),
             row("ln likelihood", format!("{:.4}", summary.log_likelihood)),
             row("free parameters", count(summary.parameters)),
             row("AIC, BIC", format!("{:.2}, {:.2}", summary.aic, summary.bic)),
@@ -435,7 +434,7 @@ mod tests {
 
     #[test]
     fn lists_are_cut_and_say_from_what() {
-        let found = looked_at(&drawn(1200, 40), "rasch");
+        let found = looked_at(&drawn(300, 40), "rasch");
         let html = html(&page(&found));
         let cut = format!("the 15 hardest of {}", thousands(found.summary.items_estimated as f64));
         assert!(html.contains(&cut), "{cut}");
