@@ -109,22 +109,13 @@ impl From<SearchError> for Failure {
 
 impl From<ResponsesError> for Failure {
     fn from(error: ResponsesError) -> Self {
-        let exit = match &error {
-            ResponsesError::Data(error) => data_exit(error),
-            ResponsesError::UnknownForm { .. } => ExitCode::Usage,
-            _ => ExitCode::Rows,
-        };
-        Self::of(exit, &error)
+        Self::of(responses_exit(&error), &error)
     }
 }
 
 impl From<IrtError> for Failure {
     fn from(error: IrtError) -> Self {
-        let exit = match &error {
-            IrtError::UnknownModel { .. } | IrtError::Setting { .. } => ExitCode::Usage,
-            _ => ExitCode::Rows,
-        };
-        Self::of(exit, &error)
+        Self::of(irt_exit(&error), &error)
     }
 }
 
@@ -136,11 +127,7 @@ impl From<RatingError> for Failure {
 
 impl From<LabelError> for Failure {
     fn from(error: LabelError) -> Self {
-        let exit = match &error {
-            LabelError::Cut(CutError::Bounds { .. }) => ExitCode::Usage,
-            _ => ExitCode::Rows,
-        };
-        Self::of(exit, &error)
+        Self::of(label_exit(&error), &error)
     }
 }
 
@@ -249,6 +236,28 @@ fn rating_exit(error: &RatingError) -> ExitCode {
     }
 }
 
+fn responses_exit(error: &ResponsesError) -> ExitCode {
+    match error {
+        ResponsesError::Data(error) => data_exit(error),
+        ResponsesError::UnknownForm { .. } => ExitCode::Usage,
+        _ => ExitCode::Rows,
+    }
+}
+
+fn irt_exit(error: &IrtError) -> ExitCode {
+    match error {
+        IrtError::UnknownModel { .. } | IrtError::Setting { .. } => ExitCode::Usage,
+        _ => ExitCode::Rows,
+    }
+}
+
+fn label_exit(error: &LabelError) -> ExitCode {
+    match error {
+        LabelError::Cut(CutError::Bounds { .. }) => ExitCode::Usage,
+        _ => ExitCode::Rows,
+    }
+}
+
 fn study_exit(error: &StudyError) -> ExitCode {
     match error {
         StudyError::Run(error) => run_exit(error),
@@ -256,6 +265,9 @@ fn study_exit(error: &StudyError) -> ExitCode {
         StudyError::Train(error) => train_exit(error),
         StudyError::Row(_) | StudyError::Results(_) => ExitCode::Rows,
         StudyError::Search(error) => search_exit(error),
+        StudyError::Responses(error) => responses_exit(error),
+        StudyError::Irt(error) => irt_exit(error),
+        StudyError::Label(error) => label_exit(error),
         StudyError::Json(_) => ExitCode::Bug,
         StudyError::Config(_) | StudyError::Task(_) | StudyError::Symbols(_) => ExitCode::Usage,
         StudyError::Model(error) => model_exit(error),

@@ -231,3 +231,98 @@ fn scores_that_are_no_numbers_are_missing_and_named_in_the_summary() {
     let human = folder.gradus("difficulty fit logs --model rasch").done();
     assert!(human.contains("1 scores are NaN or infinite"), "{human}");
 }
+
+#[test]
+fn a_fit_leaves_a_report_that_needs_nothing_else() {
+    let folder = Folder::new();
+    folder.write("lsat7.csv", LSAT7);
+    let said = folder.gradus("difficulty fit lsat7.csv --model 2pl --out fit").done();
+    // S-X2 of the second item is 14.45 on 2 df (see the known answers), the rest fit.
+    assert!(said.contains("Item.2") && said.contains("S-X2 14.5 on 2 df, p 0.0007"), "{said}");
+    assert!(said.contains("gradus difficulty fit lsat7.csv --model 2pl\n"), "{said}");
+    let page = folder.read("fit/report.html");
+    for part in ["Abilities beside difficulties", "Item characteristic curves", "Test information"]
+    {
+        assert!(page.contains(part), "{part}");
+    }
+    assert!(!page.contains("<script") && !page.contains("src=\"http"), "the page stands alone");
+}
+
+/// LSAT 7 through the study; the classes hold R's difficulties -2.52, -1.88 | -1.06 | -0.75, -0.64.
+#[test]
+fn the_study_goes_from_responses_to_labels_and_a_page() {
+    let folder = Folder::new();
+    folder.write("lsat7.csv", LSAT7);
+    let said =
+        folder.gradus("run difficulty --set responses=lsat7.csv --out one --no-progress").done();
+    assert!(said.contains("patterns with counts: there is no single respondent"), "{said}");
+    let results: Value = serde_json::from_str(&folder.read("one/results.json")).unwrap();
+    let sizes: Vec<u64> = results["classes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|class| class["problems"].as_u64().unwrap())
+        .collect();
+    assert_eq!(sizes, [2, 1, 2]);
+    assert_eq!(results["fit"]["summary"]["respondents"], 1000.0);
+    let record: Value = serde_json::from_str(&folder.read("one/run.json")).unwrap();
+    assert_eq!(record["inputs"][0]["path"], "lsat7.csv");
+    let labels = folder.read("one/labels.jsonl");
+    let rows: Vec<Value> = labels.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((&rows[4]["rating"], &rows[4]["class"]), (&0.0.into(), &"easy".into()));
+    assert!((rows[4]["unnorm_rating"].as_f64().unwrap() + 2.520_764).abs() < 5e-4);
+    let again = folder.gradus("report one").done();
+    assert!(again.contains("Problems by class"), "{again}");
+}
+
+#[test]
+fn the_study_names_the_key_or_the_line_that_is_wrong() {
+    let folder = Folder::new();
+    let check = |args: &str, code: i32, expected: &str| {
+        let said = folder.gradus(&format!("validate difficulty {args}")).failed(code);
+        assert!(said.contains(expected), "{said}");
+    };
+    check("", 2, "config key responses: found nothing, expected the path");
+    let given = "--set responses=r.csv";
+    check(given, 3, "r.csv: no such file");
+    folder.write("r.csv", "a,b\n1,x\n");
+    check(given, 3, "r.csv:2: b: found \"x\", expected a number");
+    check(&format!("{given} --set model=5pl"), 2, "config key model: unknown model \"5pl\"");
+    check(&format!("{given} --set from=log"), 2, "config key from: unknown form \"log\"");
+    check(&format!("{given} --set cut=[0.6,0.3]"), 2, "config key cut: found [0.6, 0.3]");
+    folder.write("r.csv", "a,b,c\n1,1,0\n1,1,0\n");
+    let said = folder.gradus(&format!("run difficulty {given} --no-progress")).failed(3);
+    assert!(said.contains("0 of 3 items vary"), "{said}");
+}
+
+/// Four models' published answers to the GSM8K test problems: 156 are right for all and 432
+/// for none, as counted by a script of its own.
+#[test]
+fn four_respondents_get_a_statement_and_no_table_of_items() {
+    let Some(data) = std::env::var_os("GRADUS_TEST_DATA") else {
+        eprintln!("SKIPPED: GRADUS_TEST_DATA is not set");
+        return;
+    };
+    let file = std::path::Path::new(&data).join("gsm8k/example_model_solutions.jsonl");
+    let mut rows = String::from("respondent,item,score\n");
+    for problem in gradus::data::gsm8k_solutions(&file).unwrap() {
+        for completion in problem.completions {
+            let right = completion.metadata["is_correct"] == true;
+            let model = completion.model.unwrap();
+            rows.push_str(&format!("{model},{},{}\n", problem.problem.id, u8::from(right)));
+        }
+    }
+    let folder = Folder::new();
+    folder.write("four.csv", &rows);
+    let args = "run difficulty --set responses=four.csv --set model=rasch --set draws=50 --out one";
+    let said = folder.gradus(&format!("{args} --no-progress")).done();
+    assert!(said.contains("What 4 respondents do not allow"), "{said}");
+    assert!(!said.contains("most likely broken") && !said.contains("Item characteristic"));
+    let results: Value = serde_json::from_str(&folder.read("one/results.json")).unwrap();
+    let by_mean = &results["fit"]["items_by_mean"];
+    assert_eq!((&by_mean[0][1], &by_mean[4][1]), (&156.into(), &432.into()));
+    assert_eq!(results["profiles"]["respondents"].as_array().unwrap().len(), 4);
+    // Three mean scores can be: equal difficulties are never parted.
+    let classes = &results["classes"];
+    assert_eq!((&classes[0]["problems"], &classes[1]["problems"]), (&441.into(), &290.into()));
+}

@@ -1,4 +1,7 @@
 use gradus::data::DataError;
+use gradus::difficulty::LabelError;
+use gradus::difficulty::irt::IrtError;
+use gradus::difficulty::responses::ResponsesError;
 use gradus::lm::{LmError, RowError};
 use gradus::run::RunError;
 use gradus::search::SearchError;
@@ -15,6 +18,15 @@ pub enum StudyError {
     /// Input rows could not be read.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// Responses could not be read.
+    #[error(transparent)]
+    Responses(#[from] ResponsesError),
+    /// An item response model could not be fitted.
+    #[error(transparent)]
+    Irt(#[from] IrtError),
+    /// Difficulties make no labels.
+    #[error(transparent)]
+    Label(#[from] LabelError),
     /// A model's call failed.
     #[error(transparent)]
     Lm(#[from] LmError),

@@ -4,6 +4,7 @@
 //! Studies reach models through the traits of [`gradus::lm`] only; trainers are
 //! functions that turn rows and a model into a model.
 
+mod difficulty;
 mod easy_to_hard;
 mod easy_to_hard_solutions;
 mod error;
@@ -52,11 +53,15 @@ pub struct PlannedStage {
 }
 
 /// Every study.
-pub const ALL: &[&dyn Study] =
-    &[&easy_to_hard::EasyToHard, &easy_to_hard_solutions::EasyToHardSolutions];
+pub const ALL: &[&dyn Study] = &[
+    &difficulty::Difficulty,
+    &easy_to_hard::EasyToHard,
+    &easy_to_hard_solutions::EasyToHardSolutions,
+];
 
 /// Every built-in recipe: its name and its TOML text.
 pub const RECIPES: &[(&str, &str)] = &[
+    ("difficulty", include_str!("../recipes/difficulty.toml")),
     ("easy-to-hard", include_str!("../recipes/easy-to-hard.toml")),
     ("easy-to-hard-solutions", include_str!("../recipes/easy-to-hard-solutions.toml")),
     ("easy-to-hard-standard", include_str!("../recipes/easy-to-hard-standard.toml")),
@@ -94,10 +99,14 @@ mod tests {
         for (name, text) in RECIPES {
             let recipe = Recipe::parse(name, &format!("{name}.toml"), text).unwrap();
             let study = ALL.iter().find(|study| study.name() == recipe.study).unwrap();
-            let path = Override::set("solutions=solutions.jsonl").unwrap();
-            let needed = [path];
-            let overrides = if name.ends_with("solutions") { &needed[..] } else { &[] };
-            let resolved = study.resolve(&recipe, overrides).unwrap();
+            let needed = match study.name() {
+                "difficulty" => Some("responses=responses.csv"),
+                "easy-to-hard-solutions" => Some("solutions=solutions.jsonl"),
+                _ => None,
+            };
+            let overrides: Vec<Override> =
+                needed.into_iter().map(|needed| Override::set(needed).unwrap()).collect();
+            let resolved = study.resolve(&recipe, &overrides).unwrap();
             assert!(!study.plan(&resolved.value).unwrap().is_empty(), "{name}");
             assert!(!recipe.title.is_empty() && !recipe.analysis.is_empty(), "{name}");
         }
@@ -105,10 +114,10 @@ mod tests {
 
     #[test]
     fn an_unknown_key_is_met_with_the_nearest_one() {
-        let (name, text) = RECIPES[0];
+        let (name, text) = RECIPES[1];
         let recipe = Recipe::parse(name, "easy-to-hard.toml", text).unwrap();
         let typed = [Override::set("hard_sample.n=4").unwrap()];
-        let error = ALL[0].resolve(&recipe, &typed).unwrap_err().to_string();
+        let error = ALL[1].resolve(&recipe, &typed).unwrap_err().to_string();
         assert!(error.contains("hard_samples"), "{error}");
     }
 }

@@ -9,7 +9,7 @@
 //! every curve flatter than it is; [`reliability`] says how much of the labels' variance
 //! is not error.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::label::Label;
 use super::results::Outcome;
@@ -83,7 +83,7 @@ pub struct ProfileBin {
 }
 
 /// Where the monotone curve falls below a level.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FallOff {
     /// The accuracy.
     pub level: f64,
@@ -209,7 +209,8 @@ fn grid(difficulties: &[f64], points: usize) -> Option<Vec<f64>> {
 }
 
 /// A curve with pointwise percentile intervals; a point that is not defined in a draw
-/// goes without it.
+/// goes without it, and a point that has no neighbours of its own is left out, as between
+/// the difficulties of items that have but a few.
 fn curve(
     grid: &[f64],
     settings: &ProfileSettings,
@@ -226,12 +227,13 @@ fn curve(
     }
     let values = of(&vec![1; n]);
     let points = grid.iter().zip(values).zip(&mut draws);
-    let points = points.map(|((&difficulty, value), draws)| {
+    let points = points.filter_map(|((&difficulty, value), draws)| {
         let Estimate { value, low, high, .. } =
             percentile_estimate(value?, draws, settings.confidence, n)?;
         Some(CurvePoint { difficulty, value, low, high })
     });
-    Some(Curve { points: points.collect::<Option<_>>()? })
+    let points: Vec<CurvePoint> = points.collect();
+    (!points.is_empty()).then_some(Curve { points })
 }
 
 fn clipped(values: Vec<Option<f64>>, low: f64, high: f64) -> Vec<Option<f64>> {
@@ -437,6 +439,19 @@ mod tests {
         assert!((found.monotone.points[0].value - 0.7).abs() < 1e-12);
         assert_eq!(found.bins.len(), 1);
         assert_eq!(Profile::of("m", None, &[], &quick()), None);
+    }
+
+    #[test]
+    fn between_two_difficulties_there_is_no_curve_and_still_a_profile() {
+        let mut two = outcomes(40, |difficulty, _| f64::from(u8::from(difficulty < 0.25)));
+        for outcome in &mut two {
+            outcome.difficulty = outcome.difficulty.round();
+        }
+        let found = profile(&two, &quick());
+        let ends = [&found.smooth.points[0], &found.smooth.points[found.smooth.points.len() - 1]];
+        assert_eq!(ends.map(|point| point.difficulty), [0.0, 1.0]);
+        assert_eq!(ends.map(|point| point.value), [0.5, 0.0]);
+        assert!(found.smooth.points.len() < 21 && found.monotone.points.len() == 21);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use statrs::function::beta::inv_beta_reg;
 use statrs::function::erf::erfc_inv;
 
@@ -12,7 +12,7 @@ pub struct Interval {
 }
 
 /// A value with its interval and how many observations it rests on.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Estimate {
     /// The point estimate.
     pub value: f64,

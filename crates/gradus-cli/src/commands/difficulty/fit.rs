@@ -157,12 +157,13 @@ fn page(args: &Args, found: &ItemResponse) -> Page {
         let files = summary.input.len();
         facts.push(("input".to_owned(), format!("{files} files; fit.json has all hashes")));
     }
+    let words = std::iter::once("gradus".to_owned()).chain(args::given().into_iter().skip(1));
     Page {
         title: format!("Items and respondents of {}", args.responses.display()),
         question: "Which items are hard, which look broken, and how able is each respondent?"
             .to_owned(),
         lead: found.lead(),
         sections: found.sections(),
-        repeat: Repeat { commands: vec![repeat_line(args::given())], facts, config: None },
+        repeat: Repeat { commands: vec![repeat_line(words)], facts, config: None },
     }
 }
