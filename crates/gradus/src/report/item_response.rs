@@ -7,7 +7,7 @@
 //! | --- | --- |
 //! | slope | negative, at its bound, or with 95% confidence below half of the median slope |
 //! | item-rest correlation | below 0 by more than 1.96 / sqrt(n) |
-//! | infit, outfit | above 1.3 (Wright and Linacre 1994) |
+//! | infit, outfit | above 1.3 (Wright and Linacre 1994) and above 1 by three rough standard errors, sqrt(2 / n) and 1 / sqrt(n m (1 - m)) at a mean score m |
 //! | S-X2 | false discovery rate 0.05 over items (Benjamini and Hochberg 1995) |
 //! | local dependence | Q3 above its mean by 0.2 (Christensen, Makransky and Horton 2017) and by 4 / sqrt(n) |
 
@@ -343,8 +343,14 @@ fn suspects(
             let p = if test.p < 1e-4 { "< 0.0001".to_owned() } else { format!("{:.4}", test.p) };
             signs.push((2.0, format!("S-X2 {:.1} on {} df, p {p}", test.statistic, test.df)));
         }
-        for (name, square) in [("infit", squares.infit), ("outfit", squares.outfit)] {
-            if square > 1.3 {
+        // Rough standard errors of mean squares; far from the middle outfit has a long tail.
+        let share = if (0.0..=1.0).contains(&line.mean) { line.mean } else { 0.5 };
+        let outfit_error = (line.n * share * (1.0 - share)).sqrt().recip();
+        let infit_error = (2.0 / line.n).sqrt();
+        for (name, square, error) in
+            [("infit", squares.infit, infit_error), ("outfit", squares.outfit, outfit_error)]
+        {
+            if square > f64::max(1.3, 1.0 + 3.0 * error) {
                 signs.push((square.min(3.0) - 0.3, format!("{name} {square:.2}")));
             }
         }

@@ -165,7 +165,7 @@ impl ItemResponse {
             String::new()
         };
         let screens = "These are screens, not proofs: look at the question, the key and the answers. \
-                       Slope, item-rest correlation, infit and outfit (above 1.3), S-X2 (false \
+                       Slope, item-rest correlation, infit and outfit (above 1.3 and beyond chance), S-X2 (false \
                        discovery rate 0.05) and Q3 (0.2 above its mean).";
         let blocks = if shown == 0 {
             vec![Block::Prose(format!("No item stands out. {screens}"))]
