@@ -9,6 +9,11 @@ pub(crate) fn text(record: &Value, name: &str) -> Option<String> {
     record[name].as_str().filter(|text| !text.trim().is_empty()).map(|text| text.trim().to_owned())
 }
 
+/// Coverage of intervals in percent, without the noise of the multiplication.
+pub(crate) fn coverage(confidence: f64) -> f64 {
+    (1e8 * confidence).round() / 1e6
+}
+
 /// What the run cost, stage by stage.
 pub(crate) fn cost(record: &Value) -> Section {
     let stages = record["stages"].as_array().map_or(&[][..], Vec::as_slice);

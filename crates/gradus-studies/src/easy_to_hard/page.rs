@@ -86,7 +86,7 @@ impl View<'_> {
 
     /// Coverage of the intervals in percent.
     fn coverage(&self) -> f64 {
-        (1e8 * self.results.headline.confidence).round() / 1e6
+        record::coverage(self.results.headline.confidence)
     }
 
     fn lead(&self) -> Vec<Fact> {

@@ -12,6 +12,8 @@ use crate::{StudyError, record};
 pub(super) fn page(results: &Value, run: &Value) -> Result<Page, StudyError> {
     let results: Results = serde_json::from_value(results.clone())
         .map_err(|error| StudyError::Results(error.to_string()))?;
+    // The first records do not say it.
+    let coverage = record::coverage(run["config"]["confidence"].as_f64().unwrap_or(0.95));
     let facts = results.problems.iter().map(|set| {
         format!(
             "- {}: {} problems with {} solutions, {} of them without a readable answer; the right \
@@ -38,10 +40,10 @@ pub(super) fn page(results: &Value, run: &Value) -> Result<Page, StudyError> {
         question: "Does an outcome evaluator that has seen solutions to easy word problems pick \
                    better solutions to hard ones than knowing who wrote them does?"
             .to_owned(),
-        lead: lead(&results),
+        lead: lead(&results, coverage),
         sections: vec![
             Section { heading: "What was easy, what was hard".to_owned(), blocks },
-            comparison(&results),
+            comparison(&results, coverage),
             authors(&results),
             evaluator(&results),
             not_shown(),
@@ -51,7 +53,7 @@ pub(super) fn page(results: &Value, run: &Value) -> Result<Page, StudyError> {
     })
 }
 
-fn lead(results: &Results) -> Vec<Fact> {
+fn lead(results: &Results, coverage: f64) -> Vec<Fact> {
     let mut lead = Vec::new();
     for (against, label) in [
         (AUTHOR_WEIGHTED, "Weighted vote minus author-weighted vote, hard"),
@@ -68,14 +70,14 @@ fn lead(results: &Results) -> Vec<Fact> {
                     .within(row.low, row.high)
                     .of(row.problems)
                     .into(),
-                detail: "points, paired over problems, 95% bootstrap".to_owned(),
+                detail: format!("points, paired over problems, {coverage}% bootstrap"),
             });
         }
     }
     lead
 }
 
-fn comparison(results: &Results) -> Section {
+fn comparison(results: &Results, coverage: f64) -> Section {
     let verdict = if results.beats_authorship {
         "The evaluator beats votes weighted by the authors' easy accuracy: it has learned something \
          about solutions, not only about who wrote them."
@@ -138,8 +140,9 @@ fn comparison(results: &Results) -> Section {
             Block::Prose(verdict.to_owned()),
             Block::Intervals(Intervals {
                 title: "Selection by the evaluator, minus what needs none".to_owned(),
-                description: "Paired differences in accuracy with 95% intervals, hard and easy."
-                    .to_owned(),
+                description: format!(
+                    "Paired differences in accuracy with {coverage}% intervals, hard and easy."
+                ),
                 axis: Axis::new("points", Format::Points),
                 neutral: Some(0.0),
                 groups,

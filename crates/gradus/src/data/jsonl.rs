@@ -210,7 +210,7 @@ impl Writer {
             .and_then(|()| std::fs::rename(&self.temporary, &self.path))
             .map_err(DataError::io("write", &self.path))?;
         self.finished = true;
-        sync_folder_of(&self.path).map_err(DataError::io("write", &self.path))
+        self.path.parent().map_or(Ok(()), sync_folder).map_err(DataError::io("write", &self.path))
     }
 }
 
@@ -222,12 +222,10 @@ impl Drop for Writer {
     }
 }
 
-/// Makes a new name durable, where the system lets a program do that.
-fn sync_folder_of(path: &Path) -> std::io::Result<()> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
+/// Makes a folder's list of names durable, where the system can (elsewhere it does so
+/// itself); an empty path is the parent of a bare name.
+pub(crate) fn sync_folder(folder: &Path) -> std::io::Result<()> {
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }
 

@@ -333,11 +333,16 @@ mod tests {
         assert_eq!(std::fs::read_dir(run.dir().join("tensorboard/02-second")).unwrap().count(), 1);
         let metrics = std::fs::read_to_string(run.dir().join("metrics.jsonl")).unwrap();
         assert_eq!(metrics, "{\"stage\":\"second\",\"step\":1,\"loss\":0.5}\n");
+        let first = run.record().stages[0].key.clone();
         run.finish().unwrap();
 
+        // As a kill leaves it that comes between a result and the end of its lock.
+        let lock = runs.path().join(".stages").join(format!("{first}.lock"));
+        std::fs::write(&lock, "{}").unwrap();
         let run = Run::open(options(runs.path())).unwrap();
         two_stages(&run).unwrap();
         assert_eq!(cached(&run), [true, true]);
+        assert!(!lock.exists());
 
         let tool = Tool { sources: "sources-2".into(), ..Tool::default() };
         let run = Run::open(RunOptions { tool, ..options(runs.path()) }).unwrap();

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::RunError;
-use crate::data::hash_bytes;
+use crate::data::{self, hash_bytes};
 
 /// Writes a file whole or not at all: under a temporary name in the same folder, flushed
 /// to the disk and renamed.
@@ -44,14 +44,7 @@ pub(super) fn rename(from: &Path, to: &Path) -> Result<(), RunError> {
 
 /// Makes a folder's list of names durable, where the system can (elsewhere it does so itself).
 pub fn sync_folder(folder: &Path) -> Result<(), RunError> {
-    if cfg!(unix) {
-        // The parent of a bare name.
-        let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-        File::open(folder)
-            .and_then(|folder| folder.sync_all())
-            .map_err(RunError::io("flush", folder))?;
-    }
-    Ok(())
+    data::sync_folder(folder).map_err(RunError::io("flush", folder))
 }
 
 /// Makes a folder and all below it durable.

@@ -54,10 +54,12 @@ impl Store {
         let key = files::hash_parts(parts);
         let stage = Stage { name: name.into(), dir: self.dir.join(&key), key };
         if stage.dir.is_dir() {
+            self.remove_lock(&stage);
             return Ok((stage, None));
         }
         let lock = self.wait(&stage, monitor)?;
         if stage.dir.is_dir() {
+            self.remove_lock(&stage);
             return Ok((stage, None));
         }
         monitor.emit(&super::Event::StageStarted { stage: name.into(), cached: false });
@@ -77,14 +79,19 @@ impl Store {
         files::write_file(&part.join("stage.json"), text.as_bytes())?;
         files::sync_tree(&part)?;
         files::rename(&part, &stage.dir)?;
-        // Whoever waited for this lock looks for the result first, so the file may go.
-        let _ = std::fs::remove_file(self.lock_path(&stage));
+        self.remove_lock(&stage);
         drop(lock);
         Ok((stage, Some(started.elapsed().as_secs_f64())))
     }
 
     fn lock_path(&self, stage: &Stage) -> PathBuf {
         self.dir.join(format!("{}.lock", stage.key))
+    }
+
+    /// Once the result is there its lock has no purpose: whoever waits for it looks for the
+    /// result first. A kill between the two leaves the file to whoever comes next.
+    fn remove_lock(&self, stage: &Stage) {
+        let _ = std::fs::remove_file(self.lock_path(stage));
     }
 
     fn wait(&self, stage: &Stage, monitor: &Monitor) -> Result<Lock, RunError> {
