@@ -46,13 +46,10 @@ fn main() {
     let (mut start, mut cpu) = (Instant::now(), gradus_bench::cpu_seconds());
     loop {
         let sampling = Sampling {
-            temperature: 1.0,
-            top_k: 0,
-            top_p: 1.0,
             max_tokens: COMPLETION,
-            stop: vec![],
             seed: rounds,
             stream: "bench".to_owned(),
+            ..Sampling::default()
         };
         model
             .generate(&requests, &sampling, &mut |_, row| {

@@ -46,15 +46,8 @@ fn sampling(criterion: &mut Criterion) {
             prefix: "".into(),
         })
         .collect();
-    let sampling = Sampling {
-        temperature: 1.0,
-        top_k: 0,
-        top_p: 1.0,
-        max_tokens: 23,
-        stop: vec![],
-        seed: 1,
-        stream: "bench".to_owned(),
-    };
+    let sampling =
+        Sampling { max_tokens: 23, seed: 1, stream: "bench".to_owned(), ..Sampling::default() };
     let mut group = criterion.benchmark_group("sampling");
     group.throughput(Throughput::Elements(64));
     group.bench_function("64 samples of a prompt of 22 tokens, up to 23 each", |bencher| {

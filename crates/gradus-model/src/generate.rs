@@ -39,6 +39,12 @@ impl Generate for LocalModel {
         sampling: &Sampling,
         sink: &mut Sink<'_, Generated>,
     ) -> Result<(), LmError> {
+        if sampling.min_p > 0.0 || sampling.repetition_penalty != 1.0 {
+            return Err(LmError::Unsupported {
+                model: self.name.clone(),
+                request: "sample with min_p or a repetition penalty".to_owned(),
+            });
+        }
         let mut weights = PackedWeights::default();
         weights.fill(&self.decoder, false).map_err(|error| self.failed(&error))?;
         let queue = Queue { requests, next: AtomicUsize::new(0), stopped: AtomicBool::new(false) };
@@ -114,6 +120,8 @@ struct Active {
     request: usize,
     sequence: Sequence,
     stream: Stream,
+    /// Number of tokens given: the prompt's and the prefix's.
+    given: usize,
     /// The request's prefix and what was sampled.
     tokens: Vec<u32>,
     token_log_probs: Vec<f32>,
@@ -219,6 +227,7 @@ impl<'a> Sampler<'a> {
                 request: index,
                 sequence,
                 stream: Stream::new(self.sampling.seed, &path),
+                given: prompts[prompt].len(),
                 tokens: prefix,
                 token_log_probs: Vec::with_capacity(budget),
                 budget,
@@ -256,17 +265,28 @@ impl<'a> Sampler<'a> {
             } else {
                 let picked = self.picker.pick(row, &mut active.stream);
                 active.token_log_probs.push(picked.log_prob);
-                if picked.token == EOS {
-                    Some((self.model.tokenizer.decode(&active.tokens), FinishReason::Stop))
+                active.tokens.push(picked.token);
+                if picked.token == EOS || self.sampling.stop_tokens.contains(&picked.token) {
+                    let text = &active.tokens[..active.tokens.len() - 1];
+                    Some((self.model.tokenizer.decode(text), FinishReason::Stop))
                 } else {
-                    active.tokens.push(picked.token);
                     ended(self.model, active, self.sampling)
                 }
             };
             if let Some((text, finish_reason)) = done {
                 finished.push(first + at);
                 let token_log_probs = std::mem::take(&mut active.token_log_probs);
-                emit(active.request, Ok(Generated { text, token_log_probs, finish_reason }))?;
+                let sampled = token_log_probs.len();
+                let row = Generated {
+                    text,
+                    tokens: active.tokens.split_off(active.tokens.len() - sampled),
+                    token_log_probs,
+                    sampled_log_probs: Vec::new(),
+                    prompt_tokens: Some(active.given),
+                    completion_tokens: Some(sampled),
+                    finish_reason,
+                };
+                emit(active.request, Ok(row))?;
             }
         }
         for at in finished.into_iter().rev() {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use candle_core::IndexOp as _;
 use gradus::data::{FinishReason, Span};
 use gradus::lm::{
-    Continuation, Generate, Generated, Judged, Key, LogProb, Message, Prompt, Request, Reward,
-    RowError, Sampling,
+    Continuation, Detail, Generate, Generated, Judged, Key, LogProb, Message, Prompt, Request,
+    Reward, RowError, Sampling, Scored,
 };
 use gradus::run::Stream;
 
@@ -35,7 +35,7 @@ fn model(hidden_act: Activation) -> LocalModel {
 
 fn sampling(temperature: f32, max_tokens: usize) -> Sampling {
     let stream = "test".to_owned();
-    Sampling { temperature, top_k: 0, top_p: 1.0, max_tokens, stop: vec![], seed: 9, stream }
+    Sampling { temperature, max_tokens, seed: 9, stream, ..Sampling::default() }
 }
 
 fn key(problem: &str, sample: u32) -> Key {
@@ -239,18 +239,25 @@ fn log_probs_of_given_text_are_those_of_sampling_and_of_the_composition() {
         found.push(row);
         ControlFlow::Continue(())
     };
-    model.log_prob(&asked, &mut sink).unwrap();
+    let detail = Detail { ranks: true, moments: true };
+    model.log_prob(&asked, detail, &mut sink).unwrap();
     assert!(found.pop().unwrap().is_err());
     for ((key, row), found) in finished.into_iter().zip(found) {
-        let mut found: Vec<f32> = found.unwrap();
+        let Scored { token_log_probs: mut found, ranks, entropies, variances } = found.unwrap();
         let prompt = model.tokenizer.encode(&key.problem).unwrap();
         let tokens = [prompt.clone(), model.tokenizer.encode(&row.text).unwrap()].concat();
         for (at, (found, sampled)) in found.iter().zip(&row.token_log_probs).enumerate() {
-            let expected = log_softmax(
-                &logits(&model, &tokens)[prompt.len() - 1 + at],
-                tokens[prompt.len() + at],
-            );
+            let logits = &logits(&model, &tokens)[prompt.len() - 1 + at];
+            let expected = log_softmax(logits, tokens[prompt.len() + at]);
             assert!((f64::from(*found) - expected).abs() < 1e-4);
+            let all: Vec<f64> =
+                (0..logits.len() as u32).map(|token| log_softmax(logits, token)).collect();
+            let mean: f64 = all.iter().map(|log_p| log_p.exp() * log_p).sum();
+            let variance: f64 = all.iter().map(|log_p| log_p.exp() * (log_p - mean).powi(2)).sum();
+            assert!((f64::from(entropies[at]) + mean).abs() < 1e-4);
+            assert!((f64::from(variances[at]) - variance).abs() < 1e-4);
+            let likelier = all.iter().filter(|&&log_p| log_p > expected).count();
+            assert_eq!(ranks[at] as usize, likelier);
             assert!((found - sampled).abs() < 1e-5);
         }
         found.push(*row.token_log_probs.last().unwrap());

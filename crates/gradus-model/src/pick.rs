@@ -120,8 +120,7 @@ mod tests {
     use super::*;
 
     fn sampling(temperature: f32, top_k: usize, top_p: f32) -> Sampling {
-        let stream = "test".to_owned();
-        Sampling { temperature, top_k, top_p, max_tokens: 1, stop: vec![], seed: 0, stream }
+        Sampling { temperature, top_k, top_p, max_tokens: 1, ..Sampling::default() }
     }
 
     /// Shares of tokens in many draws.

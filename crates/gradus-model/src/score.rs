@@ -1,6 +1,8 @@
 use std::ops::ControlFlow;
 
-use gradus::lm::{Continuation, Judged, Key, LmError, LogProb, Reward, RowError, Sink};
+use gradus::lm::{
+    Continuation, Detail, Judged, Key, LmError, LogProb, Reward, RowError, Scored, Sink,
+};
 use rayon::prelude::*;
 
 use crate::LocalModel;
@@ -22,7 +24,8 @@ impl LogProb for LocalModel {
     fn log_prob(
         &self,
         continuations: &[Continuation],
-        sink: &mut Sink<'_, Vec<f32>>,
+        detail: Detail,
+        sink: &mut Sink<'_, Scored>,
     ) -> Result<(), LmError> {
         let size = self.decoder.config().vocab_size;
         let ask = |asked: &Continuation| {
@@ -41,11 +44,12 @@ impl LogProb for LocalModel {
             let mut probabilities = vec![0.0; rows * size];
             let mut normalizers = vec![0.0; rows];
             kernels::probabilities(&logits, size, 1.0, &mut probabilities, &mut normalizers);
+            let mut scored = Scored::default();
             let rows = logits.chunks_exact(size).zip(normalizers).zip(&asked.positions);
-            rows.map(|((logits, normalizer), &at)| {
-                logits[asked.tokens[at + 1] as usize] - normalizer
-            })
-            .collect()
+            for ((logits, normalizer), &at) in rows {
+                scored.push(logits, normalizer, asked.tokens[at + 1], detail);
+            }
+            scored
         };
         self.score(continuations, |asked| &asked.key, ask, read, sink)
     }

@@ -123,12 +123,11 @@ pub(crate) fn sample_and_check(
     let sampling = Sampling {
         temperature: draws.temperature as f32,
         top_k: draws.top_k,
-        top_p: 1.0,
         // One more than the longest right solution, so that running on is seen as such.
         max_tokens: family.max_solution_tokens() + 1,
-        stop: Vec::new(),
         seed,
         stream: work.name().to_owned(),
+        ..Sampling::default()
     };
     let mut progress = Progress::new(work, "samples", total, requests.len() as u64);
     model.generate(&requests, &sampling, &mut |key, row| {

@@ -64,14 +64,39 @@ pub struct Sampling {
     pub top_k: usize,
     /// Keep the smallest set of tokens with this much probability; 1 keeps all.
     pub top_p: f32,
+    /// Keep tokens at least this share as probable as the likeliest; 0 keeps all.
+    pub min_p: f32,
+    /// Divides positive and multiplies negative logits of tokens that the prompt or the
+    /// completion holds (Keskar et al. 2019, "CTRL", section 4.1); 1 changes nothing.
+    pub repetition_penalty: f32,
     /// Most tokens to sample, the end-of-sequence token included.
     pub max_tokens: usize,
     /// End at the first of these strings, which is cut off.
     pub stop: Vec<String>,
+    /// End at any of these tokens, beside the model's own ends of sequence.
+    pub stop_tokens: Vec<u32>,
     /// Seed of the run.
     pub seed: u64,
     /// Name of the stage; with the seed and the key it names the random stream.
     pub stream: String,
+}
+
+impl Default for Sampling {
+    /// From the untouched distribution, at most 512 tokens, seed 0.
+    fn default() -> Self {
+        Self {
+            temperature: 1.0,
+            top_k: 0,
+            top_p: 1.0,
+            min_p: 0.0,
+            repetition_penalty: 1.0,
+            max_tokens: 512,
+            stop: Vec::new(),
+            stop_tokens: Vec::new(),
+            seed: 0,
+            stream: "sample".to_owned(),
+        }
+    }
 }
 
 /// One sampled completion.
@@ -79,8 +104,16 @@ pub struct Sampling {
 pub struct Generated {
     /// The text after the prompt, the request's prefix included.
     pub text: String,
+    /// Ids of the sampled tokens, an end of sequence included, where known.
+    pub tokens: Vec<u32>,
     /// Natural-log probability of each sampled token under the untempered model, where known.
     pub token_log_probs: Vec<f32>,
+    /// The same under the distribution that it was drawn from, where known.
+    pub sampled_log_probs: Vec<f32>,
+    /// Tokens of the prompt and the request's prefix, where known.
+    pub prompt_tokens: Option<usize>,
+    /// Sampled tokens, an end of sequence included, where known.
+    pub completion_tokens: Option<usize>,
     /// Why it ended.
     pub finish_reason: FinishReason,
 }
@@ -102,6 +135,61 @@ pub struct Continuation {
     pub prompt: Prompt,
     /// What is scored.
     pub text: String,
+}
+
+/// What is told of the predicted distributions beside the log-probs of given tokens.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Detail {
+    /// Rank of each token, 0 for the likeliest.
+    pub ranks: bool,
+    /// Entropy and variance of the log-prob of each predicted distribution.
+    pub moments: bool,
+}
+
+/// A continuation's tokens under the model.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Scored {
+    /// Natural-log probability of each token.
+    pub token_log_probs: Vec<f32>,
+    /// Number of tokens likelier than each token, where asked for.
+    pub ranks: Vec<u32>,
+    /// Entropy of the distribution that each token was predicted by, in nats: minus the
+    /// mean of ln p under p; where asked for.
+    pub entropies: Vec<f32>,
+    /// Variance of ln p under p, in nats squared, where asked for.
+    pub variances: Vec<f32>,
+}
+
+impl Scored {
+    /// Adds a token that was predicted by `logits`, whose log-sum-exp is `normalizer`.
+    pub fn push(&mut self, logits: &[f32], normalizer: f32, token: u32, detail: Detail) {
+        let logit = logits[token as usize];
+        self.token_log_probs.push(logit - normalizer);
+        if detail.ranks {
+            self.ranks.push(logits.iter().filter(|&&other| other > logit).count() as u32);
+        }
+        if detail.moments {
+            let log_ps = || logits.iter().map(|&logit| f64::from(logit) - f64::from(normalizer));
+            let mean: f64 = log_ps().map(|log_p| log_p.exp() * log_p).sum();
+            let variance: f64 = log_ps().map(|log_p| log_p.exp() * (log_p - mean).powi(2)).sum();
+            self.entropies.push(-mean as f32);
+            self.variances.push(variance as f32);
+        }
+    }
+}
+
+/// How the vectors of a text's tokens become one.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Pooling {
+    /// As the model's own files say; the mean where they say nothing.
+    #[default]
+    Own,
+    /// Mean over the tokens.
+    Mean,
+    /// The first token (`[CLS]`).
+    First,
+    /// The last token.
+    Last,
 }
 
 /// A completion to be judged.
@@ -187,11 +275,12 @@ pub trait Generate {
 
 /// Scores given text.
 pub trait LogProb {
-    /// Natural-log probability of each token of each continuation, given its prompt.
+    /// Log-probs of the tokens of each continuation, given its prompt.
     fn log_prob(
         &self,
         continuations: &[Continuation],
-        sink: &mut Sink<'_, Vec<f32>>,
+        detail: Detail,
+        sink: &mut Sink<'_, Scored>,
     ) -> Result<(), LmError>;
 }
 
@@ -204,5 +293,10 @@ pub trait Reward {
 /// Turns texts into vectors.
 pub trait Embed {
     /// One vector per text, in order, read at the named layer (`None`: the last).
-    fn embed(&self, texts: &[&str], layer: Option<&str>) -> Result<Vec<Vec<f32>>, LmError>;
+    fn embed(
+        &self,
+        texts: &[&str],
+        layer: Option<&str>,
+        pooling: Pooling,
+    ) -> Result<Vec<Vec<f32>>, LmError>;
 }

@@ -2,8 +2,8 @@ use std::collections::HashMap;
 use std::ops::ControlFlow;
 
 use super::{
-    Capabilities, Continuation, Embed, Generate, Generated, Judged, Key, LmError, LogProb, Prompt,
-    Request, Reward, RowError, Sampling, Sink,
+    Capabilities, Continuation, Detail, Embed, Generate, Generated, Judged, Key, LmError, LogProb,
+    Pooling, Prompt, Request, Reward, RowError, Sampling, Scored, Sink,
 };
 use crate::data::FinishReason;
 
@@ -34,7 +34,11 @@ impl Scripted {
         let text = &texts[request.key.sample as usize % texts.len()];
         Ok(Generated {
             text: format!("{}{text}", request.prefix),
+            tokens: Vec::new(),
             token_log_probs: Vec::new(),
+            sampled_log_probs: Vec::new(),
+            prompt_tokens: None,
+            completion_tokens: None,
             finish_reason: FinishReason::Stop,
         })
     }
@@ -60,14 +64,24 @@ impl Generate for Scripted {
     }
 }
 
-/// One token a byte, each with log-prob -1.
+/// One token a byte, each with log-prob -1; of the distribution nothing else is known.
 impl LogProb for Scripted {
     fn log_prob(
         &self,
         continuations: &[Continuation],
-        sink: &mut Sink<'_, Vec<f32>>,
+        detail: Detail,
+        sink: &mut Sink<'_, Scored>,
     ) -> Result<(), LmError> {
-        each(continuations, |row| &row.key, |row| Ok(vec![-1.0; row.text.len()]), sink);
+        if detail != Detail::default() {
+            return Err(LmError::Unsupported {
+                model: self.name(),
+                request: "tell ranks or moments of a distribution".to_owned(),
+            });
+        }
+        let score = |row: &Continuation| {
+            Ok(Scored { token_log_probs: vec![-1.0; row.text.len()], ..Scored::default() })
+        };
+        each(continuations, |row| &row.key, score, sink);
         Ok(())
     }
 }
@@ -91,7 +105,12 @@ impl Reward for Scripted {
 
 /// Byte histograms.
 impl Embed for Scripted {
-    fn embed(&self, texts: &[&str], _layer: Option<&str>) -> Result<Vec<Vec<f32>>, LmError> {
+    fn embed(
+        &self,
+        texts: &[&str],
+        _layer: Option<&str>,
+        _pooling: Pooling,
+    ) -> Result<Vec<Vec<f32>>, LmError> {
         let histogram = |text: &&str| {
             let mut counts = vec![0.0; 256];
             text.bytes().for_each(|byte| counts[usize::from(byte)] += 1.0);
@@ -127,15 +146,7 @@ mod tests {
     }
 
     fn sampling() -> Sampling {
-        Sampling {
-            temperature: 1.0,
-            top_k: 0,
-            top_p: 1.0,
-            max_tokens: 8,
-            stop: Vec::new(),
-            seed: 0,
-            stream: "test".into(),
-        }
+        Sampling { max_tokens: 8, ..Sampling::default() }
     }
 
     #[test]
