@@ -194,6 +194,7 @@ fn model_exit(error: &ModelError) -> ExitCode {
     match error {
         ModelError::Run(RunError::Io { action: "read", .. })
         | ModelError::Malformed { .. }
+        | ModelError::Unsupported { .. }
         | ModelError::MissingTensor { .. }
         | ModelError::Shape { .. }
         | ModelError::Tensor(_) => ExitCode::Unavailable,

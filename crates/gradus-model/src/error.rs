@@ -16,6 +16,14 @@ pub enum ModelError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A file is right and of a kind that is not supported.
+    #[error("{}: {what}", path.display())]
+    Unsupported {
+        /// The file.
+        path: PathBuf,
+        /// What is not supported, by its name, and what is.
+        what: String,
+    },
     /// A checkpoint lacks a tensor.
     #[error("{}: tensor {tensor} is missing, expected with shape {expected:?}", path.display())]
     MissingTensor {

@@ -37,6 +37,7 @@ mod pick;
 mod rotary;
 mod score;
 mod tokenizer;
+mod weights;
 
 pub use allocator::tune_allocator;
 pub use batch::{Example, LmTarget, Losses, ValueTarget};
@@ -50,3 +51,4 @@ pub use local_model::LocalModel;
 pub use tokenizer::{
     ByteTokenizer, EOS, PAD, SymbolError, SymbolTokenizer, Token, TokenizeError, Tokenizer,
 };
+pub use weights::{Dtype, Metadata, RowsQ8, TensorInfo, WeightFiles};

@@ -62,7 +62,7 @@ fn foreign_sources(lock: &str) -> Vec<String> {
 
 /// Everything written by hand or committed as a measurement.
 fn written_files() -> Vec<String> {
-    let binary = ["png", "safetensors", "gz", "zst", "npz"];
+    let binary = ["png", "safetensors", "gguf", "gz", "zst", "npz"];
     files("")
         .into_iter()
         .filter(|path| !binary.iter().any(|extension| has_extension(path, extension)))
