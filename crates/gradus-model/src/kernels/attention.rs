@@ -9,7 +9,7 @@ use std::ops::Range;
 use super::kernel;
 use super::lanes::Lanes;
 use super::math::dot;
-use super::matmul::{Target, across, block, down};
+use super::matmul::{Strided, across, block, down};
 
 /// Keys of a panel.
 const PANEL: usize = 16;
@@ -197,7 +197,7 @@ fn scores_of_block<L: Lanes>(
     let stride = padded(length);
     let panels = right.chunks_exact(PANEL * width).take(of.seen().div_ceil(PANEL));
     for (at, panel) in panels.enumerate() {
-        let mut target = Target {
+        let mut target = Strided {
             to: &mut to[start * stride + at * PANEL..],
             stride,
             rows: of.seen() - start,
@@ -220,7 +220,7 @@ fn mix_of_block<L: Lanes>(
 ) {
     let Block { start, length, width } = of;
     for (at, panel) in right.chunks_exact(PANEL * length).enumerate() {
-        let mut target = Target {
+        let mut target = Strided {
             to: &mut to[start * to_stride + at * PANEL..],
             stride: to_stride,
             rows: of.seen() - start,
@@ -246,7 +246,7 @@ fn gather_of_block<L: Lanes>(
     let from = start.max(first);
     let stride = padded(length);
     for (at, panel) in right.chunks_exact(PANEL * length).enumerate() {
-        let mut target = Target {
+        let mut target = Strided {
             to: &mut to[start * to_stride + at * PANEL..],
             stride: to_stride,
             rows: of.seen() - start,

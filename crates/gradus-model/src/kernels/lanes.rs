@@ -21,6 +21,10 @@ pub(super) trait Lanes: Copy {
     /// Two to the power of the integer that [`math::ROUND`] left in the low bits.
     fn power_of_two(self) -> Self;
 
+    /// Asks for the cache line of the first number, which will be read soon.
+    #[inline(always)]
+    fn fetch(_: &[f32]) {}
+
     /// [`math::exp`] of numbers that are not above 0.
     #[inline(always)]
     fn exp_of_negative(self) -> Self {
@@ -131,6 +135,11 @@ impl Lanes for Avx512 {
     const WIDE: bool = true;
 
     #[inline(always)]
+    fn fetch(from: &[f32]) {
+        unsafe { arch::_mm_prefetch::<{ arch::_MM_HINT_T1 }>(from.as_ptr().cast()) }
+    }
+
+    #[inline(always)]
     fn splat(x: f32) -> Self {
         Self(unsafe { arch::_mm512_set1_ps(x) })
     }
@@ -175,6 +184,14 @@ impl Lanes for Avx512 {
     }
 }
 
+#[cfg(target_arch = "x86_64")]
+impl From<arch::__m512> for Avx512 {
+    #[inline(always)]
+    fn from(lanes: arch::__m512) -> Self {
+        Self(lanes)
+    }
+}
+
 /// Two registers of AVX2.
 #[cfg(target_arch = "x86_64")]
 #[derive(Clone, Copy)]
@@ -186,6 +203,11 @@ pub(super) struct Avx2(arch::__m256, arch::__m256);
 // AVX2 and FMA, and the arrays are as long as two registers.
 impl Lanes for Avx2 {
     const WIDE: bool = false;
+
+    #[inline(always)]
+    fn fetch(from: &[f32]) {
+        unsafe { arch::_mm_prefetch::<{ arch::_MM_HINT_T1 }>(from.as_ptr().cast()) }
+    }
 
     #[inline(always)]
     fn splat(x: f32) -> Self {
@@ -241,5 +263,13 @@ impl Lanes for Avx2 {
                 arch::_mm256_fmadd_ps(self.1, factor.1, sum.1),
             )
         }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+impl From<(arch::__m256, arch::__m256)> for Avx2 {
+    #[inline(always)]
+    fn from((low, high): (arch::__m256, arch::__m256)) -> Self {
+        Self(low, high)
     }
 }

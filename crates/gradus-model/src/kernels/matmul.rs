@@ -4,13 +4,15 @@
 //! it runs along the contracted side in order. So every element is one chain
 //! of fused multiply-adds, whatever the number of rows beside it.
 
+use std::ops::Range;
+
 use super::kernel;
 use super::lanes::Lanes;
 
 /// Columns of a panel of the right side.
 const PANEL: usize = 32;
 /// Rows of the left side that are done at once.
-const ROWS: usize = 8;
+pub(super) const ROWS: usize = 8;
 /// Rows of the left side that share a pass over the panels (fits a second-level cache).
 const BLOCK: usize = 64;
 /// Contracted length of one pass of a product with transposed left side.
@@ -26,6 +28,25 @@ pub(crate) struct Panels {
 }
 
 impl Panels {
+    /// Columns of a panel.
+    pub(super) const PANEL: usize = PANEL;
+
+    /// Rows of the right side: how many numbers an element of the product sums.
+    pub(crate) fn depth(&self) -> usize {
+        self.depth
+    }
+
+    /// Columns of the right side.
+    pub(crate) fn width(&self) -> usize {
+        self.width
+    }
+
+    /// A range of panels, one behind the other.
+    #[inline(always)]
+    pub(super) fn panels(&self, range: Range<usize>) -> &[f32] {
+        &self.data[range.start * PANEL * self.depth..range.end * PANEL * self.depth]
+    }
+
     /// Packs `right`, of `depth` rows and `width` columns.
     pub(crate) fn pack(&mut self, right: &[f32], depth: usize, width: usize) {
         self.reset(depth, width);
@@ -76,7 +97,19 @@ fn copy_columns(from: &[f32], width: usize, column: usize, to: &mut [[f32; PANEL
 }
 
 /// Where a block of sums goes.
-pub(super) struct Target<'a> {
+pub(super) trait Target {
+    /// Whether so many rows and columns of the block exist.
+    fn holds(&self, rows: usize, columns: usize) -> bool;
+    /// How many of the block's rows exist.
+    fn rows(&self) -> usize;
+    /// A row of the block, as long as it exists.
+    fn row(&mut self, row: usize) -> &mut [f32];
+    /// Whether sums are added to what is there.
+    fn add(&self) -> bool;
+}
+
+/// A block within rows that lie at equal distances.
+pub(super) struct Strided<'a> {
     /// The rows from the block's first element on.
     pub(super) to: &'a mut [f32],
     /// Distance of two rows.
@@ -89,12 +122,66 @@ pub(super) struct Target<'a> {
     pub(super) add: bool,
 }
 
+impl Target for Strided<'_> {
+    #[inline(always)]
+    fn holds(&self, rows: usize, columns: usize) -> bool {
+        self.rows >= rows && self.columns >= columns
+    }
+
+    #[inline(always)]
+    fn rows(&self) -> usize {
+        self.rows
+    }
+
+    #[inline(always)]
+    fn row(&mut self, row: usize) -> &mut [f32] {
+        &mut self.to[row * self.stride..][..self.columns]
+    }
+
+    #[inline(always)]
+    fn add(&self) -> bool {
+        self.add
+    }
+}
+
+/// A block within pieces of rows, of which other threads may hold the rest.
+pub(super) struct Pieces<'a, 'b> {
+    /// The block's rows and those below it.
+    pub(super) rows: &'a mut [&'b mut [f32]],
+    /// The block's first column in them.
+    pub(super) column: usize,
+    /// Add to what is there.
+    pub(super) add: bool,
+}
+
+impl Target for Pieces<'_, '_> {
+    #[inline(always)]
+    fn holds(&self, rows: usize, columns: usize) -> bool {
+        self.rows.len() >= rows && self.rows[0].len() >= self.column + columns
+    }
+
+    #[inline(always)]
+    fn rows(&self) -> usize {
+        self.rows.len()
+    }
+
+    #[inline(always)]
+    fn row(&mut self, row: usize) -> &mut [f32] {
+        self.rows[row].get_mut(self.column..).unwrap_or_default()
+    }
+
+    #[inline(always)]
+    fn add(&self) -> bool {
+        self.add
+    }
+}
+
 /// A block of `ROWS` by `WIDTH` sums of `left(at)` times the panel's rows, in order.
 #[inline(always)]
 pub(super) fn block<L: Lanes, const WIDTH: usize>(
     left: impl Fn(usize) -> [f32; ROWS],
     panel: &[[f32; WIDTH]],
-    target: &mut Target<'_>,
+    target: &mut impl Target,
 ) {
     if L::WIDE && WIDTH == 32 {
         part::<L, 0, 8, 0, 2, WIDTH>(&left, panel, target);
@@ -123,7 +210,7 @@ fn part<
 >(
     left: &impl Fn(usize) -> [f32; ROWS],
     panel: &[[f32; WIDTH]],
-    target: &mut Target<'_>,
+    target: &mut impl Target,
 ) {
     let mut sums = [[L::splat(0.0); VECTORS]; COUNT];
     for (at, right) in panel.iter().enumerate() {
@@ -136,14 +223,29 @@ fn part<
             }
         }
     }
+    store::<L, ROW, VECTOR, COUNT, VECTORS>(sums, target);
+}
+
+/// Stores what exists of a part of a block that begins at `ROW` and `16 VECTOR`.
+#[inline(always)]
+pub(super) fn store<
+    L: Lanes,
+    const ROW: usize,
+    const VECTOR: usize,
+    const COUNT: usize,
+    const VECTORS: usize,
+>(
+    sums: [[L; VECTORS]; COUNT],
+    target: &mut impl Target,
+) {
+    let add = target.add();
     // Rows one by one, so that the sums stay in registers to the end.
-    if target.rows >= ROW + COUNT && target.columns >= 16 * (VECTOR + VECTORS) {
+    if target.holds(ROW + COUNT, 16 * (VECTOR + VECTORS)) {
         for (row, sums) in sums.into_iter().enumerate() {
-            let to = &mut target.to[(ROW + row) * target.stride..];
-            let (to, _) = to.as_chunks_mut::<16>();
+            let (to, _) = target.row(ROW + row).as_chunks_mut::<16>();
             for (vector, sum) in sums.into_iter().enumerate() {
                 let to = &mut to[VECTOR + vector];
-                (if target.add { L::load(to).add(sum) } else { sum }).store(to);
+                (if add { L::load(to).add(sum) } else { sum }).store(to);
             }
         }
         return;
@@ -154,11 +256,10 @@ fn part<
             sum.store(copy);
         }
     }
-    let columns = target.columns.saturating_sub(16 * VECTOR);
-    for (row, copies) in copies.iter().enumerate().take(target.rows.saturating_sub(ROW)) {
-        let to = target.to[(ROW + row) * target.stride..].iter_mut().skip(16 * VECTOR);
-        for (to, sum) in to.zip(copies.as_flattened()).take(columns) {
-            *to = if target.add { *to + sum } else { *sum };
+    for (row, copies) in copies.iter().enumerate().take(target.rows().saturating_sub(ROW)) {
+        let to = target.row(ROW + row).iter_mut().skip(16 * VECTOR);
+        for (to, sum) in to.zip(copies.as_flattened()) {
+            *to = if add { *to + sum } else { *sum };
         }
     }
 }
@@ -191,7 +292,7 @@ kernel! {
                 let column = at * PANEL;
                 let (panel, _) = panel.as_chunks::<PANEL>();
                 for row in (block_start..block_end).step_by(ROWS) {
-                    let mut target = Target {
+                    let mut target = Strided {
                         to: &mut to[row * width + column..],
                         stride: width,
                         rows: ROWS.min(rows - row),
@@ -224,7 +325,7 @@ kernel! {
                 copy_columns(right, inputs, column, &mut panel);
                 let panel = &panel[..right.len() / inputs];
                 for output in (0..outputs).step_by(ROWS) {
-                    let mut target = Target {
+                    let mut target = Strided {
                         to: &mut to[output * inputs + column..],
                         stride: inputs,
                         rows: ROWS.min(outputs - output),

@@ -13,11 +13,17 @@
 mod activation;
 mod attention;
 mod decode;
+#[expect(dead_code, reason = "for pretrained models, which do not call it yet")]
+mod dense;
 mod lanes;
 mod loss;
 mod math;
 mod matmul;
+#[expect(dead_code, reason = "for pretrained models, which do not call it yet")]
+mod matrix;
 mod norm;
+#[expect(dead_code, reason = "for pretrained models, which do not call it yet")]
+mod quantized;
 mod rope;
 
 pub(crate) use activation::{gelu, gelu_backward, swiglu, swiglu_backward};
@@ -25,6 +31,8 @@ pub(crate) use attention::{Attention, AttentionScratch};
 pub(crate) use decode::{Heads, Segment, attend};
 pub(crate) use loss::{cross_entropy, probabilities};
 pub(crate) use matmul::{Panels, matmul, matmul_transposed_left};
+#[expect(unused_imports, reason = "for pretrained models, which do not call it yet")]
+pub(crate) use matrix::Matrix;
 pub(crate) use norm::{rms_norm, rms_norm_backward};
 pub(crate) use rope::{Rotary, rotate};
 
