@@ -13,16 +13,17 @@
 mod activation;
 mod attention;
 mod decode;
-#[expect(dead_code, reason = "for pretrained models, which do not call it yet")]
 mod dense;
 mod lanes;
 mod loss;
 mod math;
 mod matmul;
-#[expect(dead_code, reason = "for pretrained models, which do not call it yet")]
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "for pretrained models, which do not call it yet")
+)]
 mod matrix;
 mod norm;
-#[expect(dead_code, reason = "for pretrained models, which do not call it yet")]
 mod quantized;
 mod rope;
 

@@ -355,7 +355,7 @@ fn pair(first: i32, second: i32) -> i32 {
 mod x86 {
     use std::arch::x86_64 as arch;
 
-    use super::{Avx2, Avx512, BLOCK, Dots, Lanes, PANEL, pair};
+    use super::{Avx2, Avx512, BLOCK, Dots, PANEL, pair};
 
     /// Bytes by bytes into sums of 32 bits, AVX-512's neural network instructions:
     /// the upper and the lower bytes of a row's numbers are summed apart.
