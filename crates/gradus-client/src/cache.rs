@@ -67,7 +67,8 @@ impl Cache {
         for entry in std::fs::read_dir(folder).map_err(|error| fault(folder, &error))? {
             let path = entry.map_err(|error| fault(folder, &error))?.path();
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            if name.starts_with("answers-") && name.ends_with(".jsonl") {
+            let number = name.strip_prefix("answers-").and_then(|rest| rest.strip_suffix(".jsonl"));
+            if number.is_some() {
                 paths.push(path);
             }
         }

@@ -31,6 +31,7 @@ pub struct Probe {
 
 /// What a server takes when it samples.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "four abilities, none of which excludes another")]
 pub struct Sampled {
     /// Several samples in one request.
     pub n: bool,
