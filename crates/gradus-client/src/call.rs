@@ -207,6 +207,7 @@ pub(crate) fn each<J: Sync, T: Send>(
     mut deliver: impl FnMut(T) -> ControlFlow<()>,
 ) -> Result<(), LmError> {
     let threads = server.config.max_connections.min(jobs.len());
+    let before = server.usage();
     let call = Call::new(server);
     let next = AtomicUsize::new(0);
     let ended: Mutex<Option<LmError>> = Mutex::new(None);
@@ -252,6 +253,15 @@ pub(crate) fn each<J: Sync, T: Send>(
             }
         }
     });
+    let after = server.usage();
+    let failed = after.failed - before.failed;
+    if failed > 0 {
+        server.monitor.note(format!(
+            "{}: {failed} of {} requests failed, and were sent again where that can help",
+            server.label(),
+            after.requests - before.requests
+        ));
+    }
     match ended.into_inner().unwrap_or_else(PoisonError::into_inner) {
         Some(error) => Err(error),
         None => Ok(()),
