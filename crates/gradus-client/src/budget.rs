@@ -8,7 +8,7 @@ use super::config::{Budget, Price};
 pub struct Usage {
     /// Requests sent, repeated ones included.
     pub requests: u64,
-    /// Requests that failed and were repeated or given up.
+    /// Requests that failed and were repeated or given up; refused ones are not among them.
     pub failed: u64,
     /// Rows taken from the cache.
     pub cached: u64,

@@ -148,11 +148,8 @@ impl<'a> Call<'a> {
                 Err(_) => Tokens::default(),
             };
             server.ledger.settle(message.worst, spent);
-            if outcome.is_err() {
-                counts.failed.fetch_add(1, Ordering::Relaxed);
-                if self.is_cancelled() {
-                    return Err(NoAnswer::Cancelled);
-                }
+            if outcome.is_err() && self.is_cancelled() {
+                return Err(NoAnswer::Cancelled);
             }
             let (reason, wait) = match outcome {
                 Ok((answer, _)) => {
@@ -172,6 +169,7 @@ impl<'a> Call<'a> {
                 }
                 Err(Failed::Passing { reason, wait, .. }) => (reason, wait),
             };
+            counts.failed.fetch_add(1, Ordering::Relaxed);
             last = reason;
             if attempt + 1 < message.attempts {
                 let seed = u64::from(std::process::id());
@@ -257,9 +255,10 @@ pub(crate) fn each<J: Sync, T: Send>(
     let failed = after.failed - before.failed;
     if failed > 0 {
         server.monitor.note(format!(
-            "{}: {failed} of {} requests failed, and were sent again where that can help",
+            "{}: {failed} of {} requests failed; a request is sent up to {} times",
             server.label(),
-            after.requests - before.requests
+            after.requests - before.requests,
+            server.config.attempts
         ));
     }
     match ended.into_inner().unwrap_or_else(PoisonError::into_inner) {
