@@ -12,6 +12,7 @@ use gradus::run::{ErrorKind, RecipeError, RunError, resume_line};
 use gradus::search::SearchError;
 use gradus::tasks::TaskError;
 use gradus_model::ModelError;
+use gradus_model::hub::HubError;
 use gradus_studies::StudyError;
 use gradus_train::TrainError;
 
@@ -134,6 +135,19 @@ impl From<LabelError> for Failure {
 impl From<ModelError> for Failure {
     fn from(error: ModelError) -> Self {
         Self { passing: model_passes(&error), ..Self::of(model_exit(&error), &error) }
+    }
+}
+
+impl From<HubError> for Failure {
+    fn from(error: HubError) -> Self {
+        let exit = match &error {
+            HubError::Run(error) => run_exit(error),
+            HubError::Name { .. } => ExitCode::Usage,
+            HubError::Absent { .. } | HubError::Refused { .. } | HubError::Damaged { .. } => {
+                ExitCode::Unavailable
+            }
+        };
+        Self::of(exit, &error)
     }
 }
 

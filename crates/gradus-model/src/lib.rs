@@ -16,6 +16,7 @@
 //! # Ok::<(), gradus_model::ModelError>(())
 //! ```
 
+mod adapter;
 mod allocator;
 mod batch;
 mod checkpoint;
@@ -23,12 +24,14 @@ mod composed;
 mod config;
 mod decoder;
 mod decoding;
+mod description;
 mod error;
 mod fused;
 mod generate;
 #[cfg(test)]
 mod generate_tests;
 mod gradients;
+pub mod hub;
 mod judgement;
 mod kernels;
 mod local_model;
@@ -39,11 +42,13 @@ mod score;
 mod tokenizer;
 mod weights;
 
+pub use adapter::{Adapter, LowRank};
 pub use allocator::tune_allocator;
 pub use batch::{Example, LmTarget, Losses, ValueTarget};
 pub use composed::ComposedLoss;
 pub use config::{Activation, DecoderConfig};
 pub use decoder::{Decoder, Parameter};
+pub use description::ModelDescription;
 pub use error::ModelError;
 pub use gradients::{Gradients, gradients};
 pub use judgement::{Judgement, judgement};

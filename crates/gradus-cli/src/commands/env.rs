@@ -31,6 +31,10 @@ struct Facts {
 /// What gradus reads of the environment.
 const VARIABLES: &[&str] = &[
     "GRADUS_RUNS",
+    "HF_HOME",
+    "HF_HUB_CACHE",
+    "HF_HUB_OFFLINE",
+    "HF_ENDPOINT",
     "RAYON_NUM_THREADS",
     "COLUMNS",
     "NO_COLOR",

@@ -7,6 +7,7 @@ mod env;
 mod export;
 mod import;
 mod list;
+mod models;
 mod report;
 mod run;
 mod search;
@@ -32,6 +33,7 @@ pub(crate) enum Command {
     Verify(verify::Args),
     Difficulty(difficulty::Args),
     Tasks(tasks::Args),
+    Models(models::Args),
     Train(train::Args),
     Import(import::Args),
     Export(export::Args),
@@ -51,6 +53,7 @@ impl Command {
             Self::Verify(args) => verify::run(&args, global),
             Self::Difficulty(args) => difficulty::run(&args, global),
             Self::Tasks(args) => tasks::run(&args),
+            Self::Models(args) => models::run(&args, global),
             Self::Train(args) => train::run(&args, global),
             Self::Import(args) => import::run(&args),
             Self::Export(args) => export::run(&args),

@@ -22,39 +22,7 @@ const ALIGNMENT: usize = 32;
 
 pub(super) fn read(file: &Arc<Mapped>) -> Result<(Metadata, Vec<FoundTensor>), ModelError> {
     let mut reader = Reader { file, at: 0 };
-    let magic = reader.take(4, "the magic number")?;
-    if &file.bytes()[magic.clone()] != MAGIC {
-        let found = String::from_utf8_lossy(&file.bytes()[magic]).into_owned();
-        return Err(file.malformed(format!("not a GGUF file: it begins with {found:?}")));
-    }
-    let version = reader.u32("the version")?;
-    if !(2..=3).contains(&version) {
-        // Swapped bytes show in the version first.
-        let what = if (2..=3).contains(&version.swap_bytes()) {
-            "GGUF written big-endian".to_owned()
-        } else {
-            format!("GGUF version {version}; 2 and 3 are read")
-        };
-        return Err(file.unsupported(what));
-    }
-    let tensors = reader.count("the number of tensors", 8 + 4 + 4 + 8)?;
-    let pairs = reader.count("the number of metadata keys", 8 + 4 + 1)?;
-    if tensors.max(pairs) > MOST_ENTRIES {
-        return Err(file.unsupported(format!(
-            "{tensors} tensors and {pairs} metadata keys; up to {MOST_ENTRIES} are read"
-        )));
-    }
-
-    let mut entries = BTreeMap::new();
-    for index in 0..pairs {
-        let key = reader.name(&format!("metadata key {index}"))?;
-        let value = reader.value(&format!("metadata {key}"))?;
-        if entries.insert(key.clone(), value).is_some() {
-            return Err(file.malformed(format!("metadata {key} is there twice")));
-        }
-    }
-    let metadata = Metadata { file: Arc::clone(file), entries };
-
+    let (metadata, tensors) = reader.metadata()?;
     let mut found = Vec::new();
     for index in 0..tensors {
         found.push(reader.tensor(index)?);
@@ -117,12 +85,54 @@ fn place(
     Ok(found)
 }
 
+/// Keys and values alone, for what does not depend on the tensors.
+pub(super) fn read_metadata(file: &Arc<Mapped>) -> Result<Metadata, ModelError> {
+    Ok(Reader { file, at: 0 }.metadata()?.0)
+}
+
 struct Reader<'a> {
     file: &'a Arc<Mapped>,
     at: usize,
 }
 
 impl Reader<'_> {
+    /// The metadata, and how many tensors follow.
+    fn metadata(&mut self) -> Result<(Metadata, usize), ModelError> {
+        let magic = self.take(4, "the magic number")?;
+        if &self.file.bytes()[magic.clone()] != MAGIC {
+            let found = String::from_utf8_lossy(&self.file.bytes()[magic]).into_owned();
+            return Err(self.file.malformed(format!("not a GGUF file: it begins with {found:?}")));
+        }
+        let version = self.u32("the version")?;
+        if !(2..=3).contains(&version) {
+            // Swapped bytes show in the version first.
+            let what = if (2..=3).contains(&version.swap_bytes()) {
+                "GGUF written big-endian".to_owned()
+            } else {
+                format!("GGUF version {version}; 2 and 3 are read")
+            };
+            return Err(self.file.unsupported(what));
+        }
+        let tensors = self.count("the number of tensors", 8 + 4 + 4 + 8)?;
+        let pairs = self.count("the number of metadata keys", 8 + 4 + 1)?;
+        if tensors.max(pairs) > MOST_ENTRIES {
+            return Err(self.file.unsupported(format!(
+                "{tensors} tensors and {pairs} metadata keys; up to {MOST_ENTRIES} are read"
+            )));
+        }
+
+        let mut entries = BTreeMap::new();
+        for index in 0..pairs {
+            let key = self.name(&format!("metadata key {index}"))?;
+            let value = self.value(&format!("metadata {key}"))?;
+            if entries.insert(key.clone(), value).is_some() {
+                return Err(self.file.malformed(format!("metadata {key} is there twice")));
+            }
+        }
+        let metadata = Metadata { file: Arc::clone(self.file), entries };
+        Ok((metadata, tensors))
+    }
+
     /// The next bytes, as a range of the file.
     fn take(&mut self, count: u64, what: &str) -> Result<Range<usize>, ModelError> {
         let left = self.file.bytes().len() - self.at;

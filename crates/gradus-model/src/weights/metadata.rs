@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 
+use super::gguf_header;
 use super::mapped::Mapped;
 use crate::ModelError;
 
@@ -82,6 +84,11 @@ impl Kind {
 }
 
 impl Metadata {
+    /// The keys and values of a GGUF file, whatever its tensors are.
+    pub fn read(path: &Path) -> Result<Self, ModelError> {
+        gguf_header::read_metadata(&Arc::new(Mapped::open(path)?))
+    }
+
     /// The keys in alphabetical order.
     pub fn keys(&self) -> impl Iterator<Item = &str> {
         self.entries.keys().map(String::as_str)

@@ -9,6 +9,8 @@ mod dtype;
 mod gguf_header;
 mod gguf_names;
 #[cfg(test)]
+mod hostile_tests;
+#[cfg(test)]
 mod known_answers;
 mod mapped;
 mod metadata;
@@ -24,7 +26,7 @@ use std::sync::Arc;
 use self::gguf_names::{Layout, Names};
 use self::mapped::Mapped;
 use self::shards::Shards;
-use crate::ModelError;
+use crate::{Adapter, LowRank, ModelError};
 
 pub use self::dtype::Dtype;
 pub use self::metadata::Metadata;
@@ -35,6 +37,8 @@ pub struct WeightFiles {
     files: Vec<Arc<Mapped>>,
     tensors: BTreeMap<String, Tensor>,
     metadata: Option<Metadata>,
+    /// What adapters add, by the name of the tensor.
+    added: BTreeMap<String, LowRank>,
 }
 
 /// How the numbers of a tensor are stored, and its sizes, outermost first.
@@ -105,7 +109,7 @@ impl WeightFiles {
     }
 
     fn empty() -> Self {
-        Self { files: Vec::new(), tensors: BTreeMap::new(), metadata: None }
+        Self { files: Vec::new(), tensors: BTreeMap::new(), metadata: None, added: BTreeMap::new() }
     }
 
     fn add_safetensors(&mut self, path: &Path) -> Result<(), ModelError> {
@@ -128,7 +132,7 @@ impl WeightFiles {
         let (metadata, found) = gguf_header::read(&file)?;
         let names = Names::of(&metadata)?;
         let files = vec![Arc::clone(&file)];
-        let mut opened = Self { files, tensors: BTreeMap::new(), metadata: Some(metadata) };
+        let mut opened = Self { files, metadata: Some(metadata), ..Self::empty() };
         for FoundTensor { name, info, bytes } in found {
             let (translated, layout) = names.translate(&name);
             if let Layout::Interleaved { heads } = layout
@@ -167,6 +171,22 @@ impl WeightFiles {
                 Err(self.files[file].malformed(reason))
             }
         }
+    }
+
+    /// Adds the changes of an adapter to what is read from now on; the files stay as they are.
+    pub fn merge(&mut self, adapter: Adapter) -> Result<(), ModelError> {
+        for (module, pair) in adapter.modules {
+            let name = format!("{module}.weight");
+            self.expect(&name, &[pair.outputs, pair.inputs])?;
+            match self.added.entry(name) {
+                Entry::Vacant(place) => place.insert(pair),
+                Entry::Occupied(there) => {
+                    let reason = format!("{} is changed by two adapters", there.key());
+                    return Err(ModelError::Config { reason });
+                }
+            };
+        }
+        Ok(())
     }
 
     /// What the file says about itself; none for safetensors.
@@ -239,6 +259,7 @@ impl WeightFiles {
         let columns = info.columns();
         let tensor = &self.tensors[name];
         let file = &self.files[tensor.file];
+        let added = self.added.get(name);
         out.clear();
         out.resize(rows.len() * columns, 0.0);
         for (row, out) in rows.zip(out.chunks_exact_mut(columns.max(1))) {
@@ -253,6 +274,9 @@ impl WeightFiles {
                 }
                 Layout::Plain | Layout::Interleaved { .. } => {}
             }
+            if let Some(pair) = added {
+                pair.add_to(row, out);
+            }
             // Summed up, so that the usual case needs no branch a number.
             if !out.iter().map(|number| number * 0.0).sum::<f32>().is_finite() {
                 let column = out.iter().position(|number| !number.is_finite()).unwrap_or(0);
@@ -265,13 +289,18 @@ impl WeightFiles {
         Ok(())
     }
 
-    /// The blocks of a matrix of type `Q8_0` as they lie, by row; none for other types.
+    /// The blocks of a matrix of type `Q8_0` as they lie, by row; none for other types,
+    /// and where an adapter changes it.
     ///
     /// A scale that is not finite is an error.
     pub fn rows_q8(&self, name: &str) -> Result<Option<RowsQ8<'_>>, ModelError> {
         let Some(tensor) = self.tensors.get(name) else { return Ok(None) };
         let info = &tensor.info;
-        if info.dtype != Dtype::Q8_0 || info.shape.len() != 2 || tensor.bytes.is_empty() {
+        if self.added.contains_key(name)
+            || info.dtype != Dtype::Q8_0
+            || info.shape.len() != 2
+            || tensor.bytes.is_empty()
+        {
             return Ok(None);
         }
         let rows = RowsQ8 { files: self, tensor };
