@@ -107,7 +107,7 @@ impl ModelDescription {
 
     fn gguf(&mut self, path: &Path) -> Result<(), ModelError> {
         self.form = Some("gguf");
-        self.path = path.to_owned();
+        path.clone_into(&mut self.path);
         self.file_bytes = fs::metadata(path).map_err(RunError::io("read", path))?.len();
         let metadata = Metadata::read(path)?;
         let architecture = metadata.required("general.architecture", Metadata::text)?;

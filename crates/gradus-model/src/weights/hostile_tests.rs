@@ -188,8 +188,8 @@ fn gguf_headers_that_lie_are_errors() {
     says(array(8, huge), "metadata model.k is 1152921504606846976; the file has room for");
     says(array(4, huge), "metadata model.k is 1152921504606846976; the file has room for");
     says(array(9, 1), "metadata model.k is an array of arrays");
-    let twice = Gguf::new(0, 2).text("model.k").u32(7).u32(0);
-    says(twice.open(64), "metadata ");
+    let twice = Gguf::new(0, 2).text("model.k").u32(4).u32(0).text("model.k").u32(4).u32(1);
+    says(twice.open(64), "metadata model.k is there twice");
     says(Gguf::new(0, 0).open(0), "metadata general.architecture is missing");
     let other = Gguf::new(0, 1).text("general.architecture").u32(8).text("mamba");
     says(other.open(64), "architecture \"mamba\"; these are read: llama, qwen2, qwen3, gemma3");
