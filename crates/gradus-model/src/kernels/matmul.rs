@@ -183,7 +183,9 @@ pub(super) fn block<L: Lanes, const WIDTH: usize>(
     panel: &[[f32; WIDTH]],
     target: &mut impl Target,
 ) {
-    if L::WIDE && WIDTH == 32 {
+    if L::WIDE && WIDTH == 32 && target.rows() <= 4 {
+        part::<L, 0, 4, 0, 2, WIDTH>(&left, panel, target);
+    } else if L::WIDE && WIDTH == 32 {
         part::<L, 0, 8, 0, 2, WIDTH>(&left, panel, target);
     } else if L::WIDE {
         part::<L, 0, 8, 0, 1, WIDTH>(&left, panel, target);

@@ -14,6 +14,7 @@ mod activation;
 mod attention;
 mod decode;
 mod dense;
+mod grouped;
 mod lanes;
 mod loss;
 mod math;
@@ -30,6 +31,7 @@ mod rope;
 pub(crate) use activation::{gelu, gelu_backward, swiglu, swiglu_backward};
 pub(crate) use attention::{Attention, AttentionScratch};
 pub(crate) use decode::{Heads, Segment, attend};
+pub(crate) use grouped::{KeyValues, Reading, attend_grouped};
 pub(crate) use loss::{cross_entropy, probabilities};
 pub(crate) use matmul::{Panels, matmul, matmul_transposed_left};
 #[expect(unused_imports, reason = "for pretrained models, which do not call it yet")]
