@@ -6,11 +6,12 @@
 //! Every element is one chain of fused multiply-adds along the inputs in either
 //! case, so a row has the same bits in any company.
 
+use std::marker::PhantomData;
 use std::ops::Range;
 
 use super::kernel;
 use super::lanes::Lanes;
-use super::matmul::{Panels, Pieces, ROWS, block, down, store};
+use super::matmul::{Down, Left, Panels, Pieces, ROWS, block, down, store};
 
 /// Rows that share a pass over the panels (with a panel they fit a second-level cache).
 const PASS: usize = 64;
@@ -56,6 +57,23 @@ kernel! {
     }
 }
 
+/// Rows that ask for a line of what comes next, each time they are read.
+struct Fetching<'a, L> {
+    left: Down<'a>,
+    next: &'a [f32],
+    lanes: PhantomData<L>,
+}
+
+impl<L: Lanes> Left for Fetching<'_, L> {
+    #[inline(always)]
+    fn at(&self, at: usize) -> [f32; ROWS] {
+        if let Some(line) = self.next.get(16 * at..) {
+            L::fetch(line);
+        }
+        self.left.at(at)
+    }
+}
+
 /// More than four rows: each panel with one block of rows after the other.
 #[inline(always)]
 fn thick<L: Lanes>(left: &[f32], depth: usize, panels: &[f32], to: &mut [&mut [f32]], add: bool) {
@@ -69,12 +87,7 @@ fn thick<L: Lanes>(left: &[f32], depth: usize, panels: &[f32], to: &mut [&mut [f
             let share;
             (share, next) = next.split_at(next.len().min(16 * depth));
             let left = down(left, depth, depth, of * ROWS, rows);
-            let left = |at: usize| {
-                if let Some(line) = share.get(16 * at..) {
-                    L::fetch(line);
-                }
-                left(at)
-            };
+            let left = Fetching { left, next: share, lanes: PhantomData::<L> };
             let mut target = Pieces { rows: to, column: at * PANEL, add };
             block::<L, PANEL>(left, panel, &mut target);
         }

@@ -480,15 +480,22 @@ mod tests {
         output
     }
 
-    const SIZES: [(usize, usize, usize, usize); 6] =
-        [(8, 0, 40, 40), (64, 37, 9, 1), (16, 64, 33, 33), (80, 3, 70, 7), (48, 130, 1, 1), (6, 0, 1, 1)];
+    const SIZES: [(usize, usize, usize, usize); 6] = [
+        (8, 0, 40, 40),
+        (64, 37, 9, 1),
+        (16, 64, 33, 33),
+        (80, 3, 70, 7),
+        (48, 130, 1, 1),
+        (6, 0, 1, 1),
+    ];
 
     #[test]
     fn attention_agrees_with_the_definition() {
         for (width, before, own, count) in SIZES {
             for window in [None, Some(1), Some(20), Some(45)] {
                 let sequence = Sequence::new(width, 1, before, own, 2);
-                let parts = [0..before, before..before + own].map(|part| sequence.part(width, part));
+                let parts =
+                    [0..before, before..before + own].map(|part| sequence.part(width, part));
                 let found = attend(&[(&sequence, &parts[0], &parts[1], count)], width, window);
                 let rows = found.chunks_exact(HEADS * GROUP * width);
                 for (found, position) in rows.zip(before + own - count..) {
@@ -523,7 +530,12 @@ mod tests {
         let width = 64;
         let (sequences, prompts, own) = samples(width);
         let of = |sample: usize| {
-            (&sequences[sample], &prompts[sample / 50], &own[sample], 1 + (sample % 5) % own[sample].len())
+            (
+                &sequences[sample],
+                &prompts[sample / 50],
+                &own[sample],
+                1 + (sample % 5) % own[sample].len(),
+            )
         };
         let pool = |threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         let everything: Vec<_> = (0..57).map(of).collect();
@@ -547,10 +559,11 @@ mod tests {
         let everything: Vec<_> = (0..57)
             .map(|sample| (&sequences[sample], &prompts[sample / 50], &own[sample], 1))
             .collect();
-        let results = [Instructions::Baseline, Instructions::Avx2, Instructions::Avx512].map(|most| {
-            AT_MOST.set(Some(most));
-            attend(&everything, 16, None)
-        });
+        let results =
+            [Instructions::Baseline, Instructions::Avx2, Instructions::Avx512].map(|most| {
+                AT_MOST.set(Some(most));
+                attend(&everything, 16, None)
+            });
         AT_MOST.set(None);
         assert_eq!(results[0], results[1]);
         assert_eq!(results[1], results[2]);

@@ -176,10 +176,17 @@ impl Target for Pieces<'_, '_> {
     }
 }
 
-/// A block of `ROWS` by `WIDTH` sums of `left(at)` times the panel's rows, in order.
+/// The left side of a block: `ROWS` numbers for each of the panel's rows. (A
+/// closure may end up outside the kernel that calls it, a method that is always
+/// inlined cannot.)
+pub(super) trait Left {
+    fn at(&self, at: usize) -> [f32; ROWS];
+}
+
+/// A block of `ROWS` by `WIDTH` sums of `left.at(at)` times the panel's rows, in order.
 #[inline(always)]
 pub(super) fn block<L: Lanes, const WIDTH: usize>(
-    left: impl Fn(usize) -> [f32; ROWS],
+    left: impl Left,
     panel: &[[f32; WIDTH]],
     target: &mut impl Target,
 ) {
@@ -210,13 +217,13 @@ fn part<
     const VECTORS: usize,
     const WIDTH: usize,
 >(
-    left: &impl Fn(usize) -> [f32; ROWS],
+    left: &impl Left,
     panel: &[[f32; WIDTH]],
     target: &mut impl Target,
 ) {
     let mut sums = [[L::splat(0.0); VECTORS]; COUNT];
     for (at, right) in panel.iter().enumerate() {
-        let left = left(at);
+        let left = left.at(at);
         let (right, _) = right.as_chunks::<16>();
         for (row, sums) in sums.iter_mut().enumerate() {
             let x = L::splat(left[ROW + row]);
@@ -266,7 +273,18 @@ pub(super) fn store<
     }
 }
 
-/// `ROWS` rows of `depth` elements from `start`, read down; past the last row, the last again.
+/// `ROWS` rows, read down.
+pub(super) struct Down<'a>([&'a [f32]; ROWS]);
+
+impl Left for Down<'_> {
+    #[inline(always)]
+    fn at(&self, at: usize) -> [f32; ROWS] {
+        let [a, b, c, d, e, f, g, h] = self.0;
+        [a[at], b[at], c[at], d[at], e[at], f[at], g[at], h[at]]
+    }
+}
+
+/// `ROWS` rows of `depth` elements from `start`; past the last row, the last again.
 #[inline(always)]
 pub(super) fn down(
     left: &[f32],
@@ -274,11 +292,9 @@ pub(super) fn down(
     depth: usize,
     start: usize,
     rows: usize,
-) -> impl Fn(usize) -> [f32; ROWS] {
+) -> Down<'_> {
     let row = |row: usize| &left[(start + row).min(rows - 1) * stride..][..depth];
-    let (a, b, c, d) = (row(0), row(1), row(2), row(3));
-    let (e, f, g, h) = (row(4), row(5), row(6), row(7));
-    move |at| [a[at], b[at], c[at], d[at], e[at], f[at], g[at], h[at]]
+    Down([row(0), row(1), row(2), row(3), row(4), row(5), row(6), row(7)])
 }
 
 kernel! {
@@ -334,16 +350,11 @@ kernel! {
                         columns,
                         add: true,
                     };
+                    let left = across(left, outputs, output);
                     if target.rows == ROWS {
-                        block::<L, PANEL>(across(left, outputs, output), panel, &mut target);
-                    } else {
-                        let left = |at: usize| {
-                            let row = &left[at * outputs + output..(at + 1) * outputs];
-                            let mut padded = [0.0; ROWS];
-                            padded[..row.len()].copy_from_slice(row);
-                            padded
-                        };
                         block::<L, PANEL>(left, panel, &mut target);
+                    } else {
+                        block::<L, PANEL>(Last(left), panel, &mut target);
                     }
                 }
             }
@@ -351,12 +362,38 @@ kernel! {
     }
 }
 
-/// `ROWS` columns of `left` from `start`, read across.
-#[inline(always)]
-pub(super) fn across(left: &[f32], stride: usize, start: usize) -> impl Fn(usize) -> [f32; ROWS] {
-    move |at| {
-        let row = &left[at * stride + start..][..ROWS];
+/// `ROWS` columns, read across.
+pub(super) struct Across<'a> {
+    left: &'a [f32],
+    stride: usize,
+    start: usize,
+}
+
+impl Left for Across<'_> {
+    #[inline(always)]
+    fn at(&self, at: usize) -> [f32; ROWS] {
+        let row = &self.left[at * self.stride + self.start..][..ROWS];
         [row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7]]
+    }
+}
+
+/// `ROWS` columns of `left` from `start`.
+#[inline(always)]
+pub(super) fn across(left: &[f32], stride: usize, start: usize) -> Across<'_> {
+    Across { left, stride, start }
+}
+
+/// The last columns, fewer than `ROWS`, and zeros.
+struct Last<'a>(Across<'a>);
+
+impl Left for Last<'_> {
+    #[inline(always)]
+    fn at(&self, at: usize) -> [f32; ROWS] {
+        let Across { left, stride, start } = self.0;
+        let row = &left[at * stride + start..(at + 1) * stride];
+        let mut padded = [0.0; ROWS];
+        padded[..row.len()].copy_from_slice(row);
+        padded
     }
 }
 

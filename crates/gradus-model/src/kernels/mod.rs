@@ -14,6 +14,10 @@ mod activation;
 mod attention;
 mod decode;
 mod dense;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "for pretrained models, which do not call it yet")
+)]
 mod grouped;
 mod lanes;
 mod loss;
@@ -31,6 +35,7 @@ mod rope;
 pub(crate) use activation::{gelu, gelu_backward, swiglu, swiglu_backward};
 pub(crate) use attention::{Attention, AttentionScratch};
 pub(crate) use decode::{Heads, Segment, attend};
+#[expect(unused_imports, reason = "for pretrained models, which do not call it yet")]
 pub(crate) use grouped::{KeyValues, Reading, attend_grouped};
 pub(crate) use loss::{cross_entropy, probabilities};
 pub(crate) use matmul::{Panels, matmul, matmul_transposed_left};
