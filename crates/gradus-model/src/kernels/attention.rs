@@ -205,7 +205,7 @@ fn scores_of_block<L: Lanes>(
             add: false,
         };
         let left = down(left, left_stride, width, start, length);
-        block::<L, PANEL>(left, panel.as_chunks().0, &mut target);
+        block::<L, PANEL>(&left, panel.as_chunks().0, &mut target);
     }
 }
 
@@ -228,7 +228,7 @@ fn mix_of_block<L: Lanes>(
             add: false,
         };
         let left = down(left, padded(length), of.seen(), start, length);
-        block::<L, PANEL>(left, &panel.as_chunks().0[..of.seen()], &mut target);
+        block::<L, PANEL>(&left, &panel.as_chunks().0[..of.seen()], &mut target);
     }
 }
 
@@ -254,7 +254,7 @@ fn gather_of_block<L: Lanes>(
             add: false,
         };
         let left = across(&left[from * stride..], stride, start);
-        block::<L, PANEL>(left, &panel.as_chunks().0[from..], &mut target);
+        block::<L, PANEL>(&left, &panel.as_chunks().0[from..], &mut target);
     }
 }
 

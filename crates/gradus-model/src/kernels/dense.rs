@@ -89,7 +89,7 @@ fn thick<L: Lanes>(left: &[f32], depth: usize, panels: &[f32], to: &mut [&mut [f
             let left = down(left, depth, depth, of * ROWS, rows);
             let left = Fetching { left, next: share, lanes: PhantomData::<L> };
             let mut target = Pieces { rows: to, column: at * PANEL, add };
-            block::<L, PANEL>(left, panel, &mut target);
+            block::<L, PANEL>(&left, panel, &mut target);
         }
     }
 }

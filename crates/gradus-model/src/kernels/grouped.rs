@@ -178,7 +178,9 @@ pub(crate) fn attend_grouped(
     };
     if work < WORTH_SHARING || rayon::current_num_threads() == 1 {
         let mut scratch = Scratch::default();
-        jobs.iter_mut().for_each(|job| run(&mut scratch, job));
+        for job in &mut jobs {
+            run(&mut scratch, job);
+        }
     } else {
         jobs.par_iter_mut().for_each_init(Scratch::default, run);
     }
@@ -223,10 +225,12 @@ fn seen(ranges: impl Iterator<Item = Range<usize>>) -> Range<usize> {
     start.min(end) / PANEL * PANEL..end
 }
 
-/// Where the scores of a part lie in a row of scores, and how long a row is.
-#[derive(Clone, Copy)]
+/// A tile, and where the scores of a part lie in its rows of scores.
+#[derive(Clone)]
 struct Place {
+    tile: Range<usize>,
     start: usize,
+    /// Length of a row of scores.
     stride: usize,
 }
 
@@ -235,24 +239,24 @@ struct Place {
 fn score<L: Lanes>(
     queries: &[f32],
     width: usize,
-    tile: Range<usize>,
+    place: &Place,
     keys: &[f32],
     positions: Range<usize>,
-    place: Place,
     scores: &mut [f32],
 ) {
+    let Place { tile, start: first, stride } = place;
     for start in positions.step_by(PANEL) {
         let panel = &keys[start * width..][..PANEL * width];
         let mut target = Strided {
-            to: &mut scores[tile.start * place.stride + place.start + start..],
-            stride: place.stride,
+            to: &mut scores[tile.start * stride + first + start..],
+            stride: *stride,
             rows: tile.len(),
             columns: PANEL,
             add: false,
         };
         let queries = &queries[..tile.end * width];
         let queries = down(queries, width, width, tile.start, tile.end);
-        block::<L, PANEL>(queries, panel.as_chunks().0, &mut target);
+        block::<L, PANEL>(&queries, panel.as_chunks().0, &mut target);
     }
 }
 
@@ -260,14 +264,14 @@ fn score<L: Lanes>(
 #[inline(always)]
 fn mix<L: Lanes>(
     weights: &[f32],
-    place: Place,
-    tile: Range<usize>,
+    place: &Place,
     values: &[f32],
     capacity: usize,
     positions: Range<usize>,
     mixed: &mut [f32],
     add: bool,
 ) {
+    let tile = &place.tile;
     let padded = values.len() / capacity;
     for (at, panel) in values.chunks_exact(PANEL * capacity).enumerate() {
         let mut target = Strided {
@@ -279,7 +283,7 @@ fn mix<L: Lanes>(
         };
         let weights = &weights[place.start + positions.start..];
         let weights = down(weights, place.stride, positions.len(), tile.start, tile.end);
-        block::<L, PANEL>(weights, &panel.as_chunks().0[positions.clone()], &mut target);
+        block::<L, PANEL>(&weights, &panel.as_chunks().0[positions.clone()], &mut target);
     }
 }
 
@@ -346,20 +350,21 @@ kernel! {
         let longest = looking.iter().map(|looking| looking.visible).max().unwrap_or(0);
         // Rows at equal places of a cache's sets would push each other out.
         let stride = own_start + longest.next_multiple_of(PANEL) + 16;
-        let (first, second) = (Place { start: 0, stride }, Place { start: own_start, stride });
+        let first = |tile| Place { tile, start: 0, stride };
+        let second = |tile| Place { tile, start: own_start, stride };
         scores.resize(rows.len() * stride, 0.0);
         mixed.resize(rows.len() * padded, 0.0);
 
         if let Some(before) = before {
             for tile in tiles(rows, |_, _| true) {
                 let seen = seen(rows[tile.clone()].iter().map(|row| row.before.clone()));
-                score::<L>(queries, width, tile, before.keys_of(head), seen, first, scores);
+                score::<L>(queries, width, &first(tile), before.keys_of(head), seen, scores);
             }
         }
         for tile in tiles(rows, |one, other| one.reading == other.reading) {
             let own = readings[rows[tile.start].reading].own;
             let seen = seen(rows[tile.clone()].iter().map(|row| row.own.clone()));
-            score::<L>(queries, width, tile, own.keys_of(head), seen, second, scores);
+            score::<L>(queries, width, &second(tile), own.keys_of(head), seen, scores);
         }
         for (row, scores) in rows.iter().zip(scores.chunks_exact_mut(stride)) {
             softmax::<L>(scores, own_start, row);
@@ -368,14 +373,14 @@ kernel! {
             for tile in tiles(rows, |_, _| true) {
                 let seen = seen(rows[tile.clone()].iter().map(|row| row.before.clone()));
                 let values = before.values_of(head);
-                mix::<L>(scores, first, tile, values, before.capacity, seen, mixed, false);
+                mix::<L>(scores, &first(tile), values, before.capacity, seen, mixed, false);
             }
         }
         for tile in tiles(rows, |one, other| one.reading == other.reading) {
             let own = readings[rows[tile.start].reading].own;
             let seen = seen(rows[tile.clone()].iter().map(|row| row.own.clone()));
             let values = own.values_of(head);
-            mix::<L>(scores, second, tile, values, own.capacity, seen, mixed, before.is_some());
+            mix::<L>(scores, &second(tile), values, own.capacity, seen, mixed, before.is_some());
         }
         let heads = looking.iter_mut().flat_map(|looking| looking.output.chunks_exact_mut(width));
         for (output, mixed) in heads.zip(mixed.chunks_exact(padded)) {
@@ -550,6 +555,22 @@ mod tests {
                 start += one.len();
             }
         }
+    }
+
+    #[test]
+    fn a_cleared_segment_is_as_good_as_a_new_one() {
+        let sequence = Sequence::new(64, 1, 0, 40, 2);
+        let nothing = sequence.part(64, 0..0);
+        let new = sequence.part(64, 0..40);
+        let mut used = Sequence::new(64, 1, 0, 40, 3).part(64, 0..40);
+        used.clear();
+        assert_eq!(used.len(), 0);
+        for (keys, values) in sequence.keys.iter().zip(&sequence.values) {
+            used.push(keys, values);
+        }
+        let [new, used] =
+            [new, used].map(|own| attend(&[(&sequence, &nothing, &own, 5)], 64, None));
+        assert_eq!(new, used);
     }
 
     #[cfg(target_arch = "x86_64")]

@@ -186,22 +186,22 @@ pub(super) trait Left {
 /// A block of `ROWS` by `WIDTH` sums of `left.at(at)` times the panel's rows, in order.
 #[inline(always)]
 pub(super) fn block<L: Lanes, const WIDTH: usize>(
-    left: impl Left,
+    left: &impl Left,
     panel: &[[f32; WIDTH]],
     target: &mut impl Target,
 ) {
     if L::WIDE && WIDTH == 32 && target.rows() <= 4 {
-        part::<L, 0, 4, 0, 2, WIDTH>(&left, panel, target);
+        part::<L, 0, 4, 0, 2, WIDTH>(left, panel, target);
     } else if L::WIDE && WIDTH == 32 {
-        part::<L, 0, 8, 0, 2, WIDTH>(&left, panel, target);
+        part::<L, 0, 8, 0, 2, WIDTH>(left, panel, target);
     } else if L::WIDE {
-        part::<L, 0, 8, 0, 1, WIDTH>(&left, panel, target);
+        part::<L, 0, 8, 0, 1, WIDTH>(left, panel, target);
     } else {
-        part::<L, 0, 4, 0, 1, WIDTH>(&left, panel, target);
-        part::<L, 4, 4, 0, 1, WIDTH>(&left, panel, target);
+        part::<L, 0, 4, 0, 1, WIDTH>(left, panel, target);
+        part::<L, 4, 4, 0, 1, WIDTH>(left, panel, target);
         if WIDTH == 32 {
-            part::<L, 0, 4, 1, 1, WIDTH>(&left, panel, target);
-            part::<L, 4, 4, 1, 1, WIDTH>(&left, panel, target);
+            part::<L, 0, 4, 1, 1, WIDTH>(left, panel, target);
+            part::<L, 4, 4, 1, 1, WIDTH>(left, panel, target);
         }
     }
 }
@@ -317,7 +317,7 @@ kernel! {
                         columns: width - column,
                         add,
                     };
-                    block::<L, PANEL>(down(left, depth, depth, row, rows), panel, &mut target);
+                    block::<L, PANEL>(&down(left, depth, depth, row, rows), panel, &mut target);
                 }
             }
         }
@@ -352,9 +352,9 @@ kernel! {
                     };
                     let left = across(left, outputs, output);
                     if target.rows == ROWS {
-                        block::<L, PANEL>(left, panel, &mut target);
+                        block::<L, PANEL>(&left, panel, &mut target);
                     } else {
-                        block::<L, PANEL>(Last(left), panel, &mut target);
+                        block::<L, PANEL>(&Last(left), panel, &mut target);
                     }
                 }
             }
