@@ -5,7 +5,7 @@
 //! socket; models reach it through the four traits of [`lm`].
 //!
 //! Imports go one way:
-//! `data, stats < run < lm, verify < tasks, search < difficulty < report`
+//! `data, stats < run < lm, verify < tasks, search < difficulty, prompt < report`
 //! (modules of the same rank do not import each other; a test forbids the rest).
 
 #![forbid(unsafe_code)]
@@ -13,6 +13,7 @@
 pub mod data;
 pub mod difficulty;
 pub mod lm;
+pub mod prompt;
 pub mod report;
 pub mod run;
 pub mod search;

@@ -9,9 +9,18 @@ use std::sync::Arc;
 
 use crate::data::{FinishReason, Span};
 
-mod scripted;
+mod echo;
+#[cfg(test)]
+mod fake_tests;
+mod model_name;
+mod oracle;
+mod replay;
+mod rows;
 
-pub use scripted::Scripted;
+pub use echo::Echo;
+pub use model_name::{Fake, ModelName, ModelNameError, ModelSource};
+pub use oracle::Oracle;
+pub use replay::Replay;
 
 /// Which row of a batch a result belongs to; it also names the random stream.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]

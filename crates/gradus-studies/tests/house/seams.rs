@@ -154,6 +154,20 @@ fn forms_of_response_files_and_their_table_agree() {
 }
 
 #[test]
+fn prompt_strategies_and_their_tables_agree() {
+    let helpers = &[
+        ("demonstrations", "problems that are shown with their answers"),
+        ("error", "what can go wrong"),
+        ("prompter", "builds prompts of any strategy"),
+    ];
+    let folder = "crates/gradus/src/prompt";
+    let names = || owned(gradus::prompt::ALL.iter().map(|strategy| strategy.name));
+    check(&Seam { folder, rows: names(), helpers }, "rs");
+    let folder = "crates/gradus/src/prompt/templates";
+    check(&Seam { folder, rows: names(), helpers: &[] }, "jinja");
+}
+
+#[test]
 fn rating_systems_and_their_table_agree() {
     let helpers = &[
         ("game", "the rows that are read"),
