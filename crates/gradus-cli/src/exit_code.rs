@@ -10,6 +10,8 @@ pub(crate) enum ExitCode {
     Usage = 2,
     /// Input rows are wrong or missing.
     Rows = 3,
+    /// Finished, but some rows failed; `--resume` tries them again.
+    FailedRows = 4,
     /// A model or a server is unavailable.
     Unavailable = 5,
     /// A bug in gradus.
@@ -25,7 +27,7 @@ Exit codes:
   1    done, but a stated expectation failed (--fail-under, or compare found a regression)
   2    the command line or a recipe is wrong, or a file cannot be written
   3    input rows are wrong or missing
-  4    kept for servers: finished with failed samples; nothing ends so today
+  4    finished, but some rows failed; --resume tries them again
   5    a model or a server is unavailable
   70   a bug in gradus
   130  interrupted; a run can be resumed";

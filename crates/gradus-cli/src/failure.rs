@@ -7,7 +7,8 @@ use gradus::difficulty::irt::IrtError;
 use gradus::difficulty::ratings::RatingError;
 use gradus::difficulty::responses::ResponsesError;
 use gradus::difficulty::{CutError, LabelError};
-use gradus::lm::LmError;
+use gradus::lm::{LmError, ModelNameError};
+use gradus::prompt::PromptError;
 use gradus::run::{ErrorKind, RecipeError, RunError, resume_line};
 use gradus::search::SearchError;
 use gradus::tasks::TaskError;
@@ -99,6 +100,28 @@ impl From<TaskError> for Failure {
 impl From<RunError> for Failure {
     fn from(error: RunError) -> Self {
         Self { passing: run_passes(&error), ..Self::of(run_exit(&error), &error) }
+    }
+}
+
+impl From<ModelNameError> for Failure {
+    fn from(error: ModelNameError) -> Self {
+        Self::of(ExitCode::Usage, &error)
+    }
+}
+
+impl From<PromptError> for Failure {
+    fn from(error: PromptError) -> Self {
+        let exit = match error {
+            PromptError::Demonstration { .. } | PromptError::TooFew { .. } => ExitCode::Rows,
+            _ => ExitCode::Usage,
+        };
+        Self::of(exit, &error)
+    }
+}
+
+impl From<LmError> for Failure {
+    fn from(error: LmError) -> Self {
+        StudyError::from(error).into()
     }
 }
 

@@ -10,10 +10,14 @@ mod exit_code;
 mod failure;
 mod finished;
 mod grading;
+mod model;
 mod outcomes;
 mod output;
 mod progress;
+mod prompting;
 mod recipes;
+mod row_file;
+mod subset;
 
 use std::panic;
 

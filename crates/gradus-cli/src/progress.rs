@@ -53,6 +53,25 @@ struct Watcher {
 struct State {
     stage: String,
     last_line: Instant,
+    /// Tokens sampled so far, where they are told.
+    tokens: Option<u64>,
+    /// When the stage's first progress came, and how much had been done by then.
+    first: Option<(Instant, u64)>,
+}
+
+impl State {
+    /// How fast it goes, of stages that tell their tokens.
+    fn speed(&mut self, done: u64) -> String {
+        let (began, before) = *self.first.get_or_insert((Instant::now(), done));
+        let seconds = began.elapsed().as_secs_f64();
+        match self.tokens {
+            Some(tokens) if seconds > 0.5 => {
+                let rows = done.saturating_sub(before) as f64 / seconds;
+                format!(", {rows:.1}/s, {:.0} tokens/s", tokens as f64 / seconds)
+            }
+            _ => String::new(),
+        }
+    }
 }
 
 impl Watcher {
@@ -70,7 +89,12 @@ impl Watcher {
             bar.finish_and_clear();
             bar
         });
-        let state = State { stage: String::new(), last_line: Instant::now() };
+        let state = State {
+            stage: String::new(),
+            last_line: Instant::now(),
+            tokens: None,
+            first: None,
+        };
         Self { shown, bar, state: Mutex::new(state) }
     }
 
@@ -87,19 +111,22 @@ impl Watcher {
             Event::StageStarted { stage, cached: false } => {
                 state.stage.clone_from(stage);
                 state.last_line = Instant::now();
+                (state.tokens, state.first) = (None, None);
             }
+            Event::Tokens { tokens } => state.tokens = Some(*tokens),
             Event::Progress { stage, done, total, unit } => {
+                let speed = state.speed(*done);
                 if let Some(bar) = &self.bar {
                     bar.set_length(*total);
                     if bar.is_finished() {
                         bar.set_message(stage.clone());
-                        bar.set_prefix(*unit);
                         bar.reset();
                     }
+                    bar.set_prefix(format!("{unit}{speed}"));
                     bar.set_position(*done);
                 } else if self.shown == Shown::Progress && state.last_line.elapsed() >= INTERVAL {
                     state.last_line = Instant::now();
-                    self.line(&format!("{stage}: {done} of {total} {unit}"));
+                    self.line(&format!("{stage}: {done} of {total} {unit}{speed}"));
                 }
             }
             Event::StageFinished { stage, seconds } => {

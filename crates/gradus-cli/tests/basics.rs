@@ -31,7 +31,7 @@ fn every_command_has_help_with_an_example() {
     }
     let help = folder.gradus("help").done();
     assert!(
-        help.contains("130  interrupted") && help.contains("  4    kept for servers"),
+        help.contains("130  interrupted") && help.contains("  4    finished, but some rows failed"),
         "{help}"
     );
     // Every example has a line of its own.

@@ -4,10 +4,12 @@
 //! Studies reach models through the traits of [`gradus::lm`] only; trainers are
 //! functions that turn rows and a model into a model.
 
+pub mod completions;
 mod difficulty;
 mod easy_to_hard;
 mod easy_to_hard_solutions;
 mod error;
+mod models;
 mod record;
 mod sampling;
 
@@ -18,6 +20,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 pub use error::StudyError;
+pub use models::Model;
 
 /// One study: what `gradus run` runs.
 pub trait Study: Sync {

@@ -1,13 +1,13 @@
 use clap::ValueEnum;
 use gradus::report::{Column, Table};
-use gradus::{difficulty, search, tasks, verify};
+use gradus::{difficulty, prompt, search, tasks, verify};
 use serde::Serialize;
 
 use crate::exit_code::ExitCode;
 use crate::output::{Block, Output, json_line};
 use crate::recipes;
 
-/// List what there is: recipes, studies, task families, answer forms, selectors, trainers
+/// List what there is: recipes, studies, task families, answer forms, prompts, selectors, trainers
 ///
 /// Examples:
 ///   gradus list
@@ -29,6 +29,7 @@ pub(crate) enum Kind {
     Studies,
     Tasks,
     Verify,
+    Prompt,
     Search,
     Difficulty,
     Train,
@@ -71,6 +72,7 @@ fn of(kind: Kind) -> Vec<Row> {
             let modes = modes.map(|mode| row(mode.name, &format!("mode: {}", mode.summary)));
             extractions.chain(modes).collect()
         }
+        Kind::Prompt => prompt::ALL.iter().map(|way| row(way.name, way.summary)).collect(),
         Kind::Search => {
             let selectors = search::ALL.iter().map(|way| row(way.name, way.summary));
             selectors

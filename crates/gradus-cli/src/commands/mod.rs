@@ -8,8 +8,10 @@ mod export;
 mod import;
 mod list;
 mod models;
+mod merge;
 mod report;
 mod run;
+mod sample;
 mod search;
 mod tasks;
 mod train;
@@ -29,6 +31,8 @@ pub(crate) enum Command {
     Validate(validate::Args),
     Report(report::Args),
     Compare(compare::Args),
+    Sample(sample::Args),
+    Merge(merge::Args),
     Search(search::Args),
     Verify(verify::Args),
     Difficulty(difficulty::Args),
@@ -49,6 +53,8 @@ impl Command {
             Self::Validate(args) => validate::run(&args),
             Self::Report(args) => report::run(&args),
             Self::Compare(args) => compare::run(&args),
+            Self::Sample(args) => sample::run(&args, global),
+            Self::Merge(args) => merge::run(&args),
             Self::Search(args) => search::run(&args),
             Self::Verify(args) => verify::run(&args, global),
             Self::Difficulty(args) => difficulty::run(&args, global),

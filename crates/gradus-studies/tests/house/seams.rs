@@ -219,7 +219,9 @@ fn trainers_and_their_table_agree() {
 #[test]
 fn studies_and_their_table_agree() {
     let helpers = &[
+        ("completions", "completions of problems by any model"),
         ("error", "what can go wrong"),
+        ("models", "models by their names"),
         ("record", "a run's record as facts of a page"),
         ("sampling", "stages that reach models, for every study"),
     ];

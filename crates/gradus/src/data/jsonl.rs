@@ -202,6 +202,14 @@ impl Writer {
         self.rows.write_all(line.as_bytes()).map_err(DataError::io("write", &self.path))
     }
 
+    /// Adds a row that is a line of JSON already, without its newline.
+    pub fn write_line(&mut self, line: &str) -> Result<(), DataError> {
+        let rows = &mut self.rows;
+        rows.write_all(line.as_bytes())
+            .and_then(|()| rows.write_all(b"\n"))
+            .map_err(DataError::io("write", &self.path))
+    }
+
     /// Flushes to the disk and gives the file its name.
     pub fn finish(mut self) -> Result<(), DataError> {
         self.rows

@@ -1,7 +1,7 @@
 use super::rows::{each, generated};
 use super::{
-    Capabilities, Continuation, Embed, Generate, Generated, LmError, LogProb, Prompt, Request,
-    Sampling, Sink,
+    Capabilities, Continuation, Detail, Embed, Generate, Generated, LmError, LogProb, Pooling,
+    Prompt, Request, Sampling, Scored, Sink,
 };
 use crate::data::FinishReason;
 
@@ -49,15 +49,30 @@ impl LogProb for Echo {
     fn log_prob(
         &self,
         continuations: &[Continuation],
-        sink: &mut Sink<'_, Vec<f32>>,
+        detail: Detail,
+        sink: &mut Sink<'_, Scored>,
     ) -> Result<(), LmError> {
-        each(continuations, |row| &row.key, |row| Ok(vec![-1.0; row.text.len()]), sink);
+        if detail != Detail::default() {
+            return Err(LmError::Unsupported {
+                model: self.name(),
+                request: "tell ranks or moments of a distribution".to_owned(),
+            });
+        }
+        let score = |row: &Continuation| {
+            Ok(Scored { token_log_probs: vec![-1.0; row.text.len()], ..Scored::default() })
+        };
+        each(continuations, |row| &row.key, score, sink);
         Ok(())
     }
 }
 
 impl Embed for Echo {
-    fn embed(&self, texts: &[&str], _layer: Option<&str>) -> Result<Vec<Vec<f32>>, LmError> {
+    fn embed(
+        &self,
+        texts: &[&str],
+        _layer: Option<&str>,
+        _pooling: Pooling,
+    ) -> Result<Vec<Vec<f32>>, LmError> {
         let histogram = |text: &&str| {
             let mut counts = vec![0.0; 256];
             text.bytes().for_each(|byte| counts[usize::from(byte)] += 1.0);

@@ -13,15 +13,7 @@ fn request(problem: &str, sample: u32, prompt: &str) -> Request {
 }
 
 fn sampling(seed: u64) -> Sampling {
-    Sampling {
-        temperature: 1.0,
-        top_k: 0,
-        top_p: 1.0,
-        max_tokens: 8,
-        stop: Vec::new(),
-        seed,
-        stream: "test".into(),
-    }
+    Sampling { max_tokens: 8, seed, stream: "test".into(), ..Sampling::default() }
 }
 
 /// Texts or reasons, in the order in which they came.

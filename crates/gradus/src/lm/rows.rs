@@ -23,5 +23,13 @@ pub(super) fn each<R, T>(
 
 /// A completion of which nothing but the text is known.
 pub(super) fn generated(text: String, finish_reason: FinishReason) -> Generated {
-    Generated { text, token_log_probs: Vec::new(), finish_reason }
+    Generated {
+        text,
+        tokens: Vec::new(),
+        token_log_probs: Vec::new(),
+        sampled_log_probs: Vec::new(),
+        prompt_tokens: None,
+        completion_tokens: None,
+        finish_reason,
+    }
 }

@@ -27,6 +27,9 @@ pub use prompter::{Built, Prompter, letter};
 /// Every strategy.
 pub const ALL: &[Strategy] = &[zero_shot::STRATEGY, few_shot::STRATEGY, chain_of_thought::STRATEGY];
 
+/// What a model that goes on with a text begins its next question with; the place to stop.
+pub const NEXT_QUESTION: &str = "\n\nQuestion:";
+
 /// A way to put a problem to a model.
 #[derive(Clone, Copy, Debug)]
 pub struct Strategy {

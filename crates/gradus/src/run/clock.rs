@@ -6,7 +6,7 @@ pub(super) fn since_epoch() -> std::time::Duration {
 }
 
 /// Now as RFC 3339 in UTC with milliseconds; sorts by time as text.
-pub(super) fn now() -> String {
+pub fn now() -> String {
     timestamp(since_epoch().as_millis() as u64)
 }
 

@@ -268,7 +268,7 @@ fn write_log(mut log: &File, event: &Event) {
         Event::StageStarted { stage, cached: false } => format!("stage {stage}: started"),
         Event::StageFinished { stage, seconds } => format!("stage {stage}: done in {seconds:.2} s"),
         Event::Note { text } => text.clone(),
-        Event::Progress { .. } => return,
+        Event::Progress { .. } | Event::Tokens { .. } => return,
     };
     let _ = log.write_all(format!("{} {line}\n", clock::now()).as_bytes());
 }

@@ -48,6 +48,15 @@ impl Lock {
             .ok_or_else(|| RunError::Locked { holder: Self::holder(&path), dir: dir.to_owned() })
     }
 
+    /// Takes a file that is written at length for this process alone, by a hidden lock
+    /// beside it. [`RunError::Locked`] while another process has it.
+    pub fn file(path: &Path) -> Result<Self, RunError> {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let lock = path.with_file_name(format!(".{name}{LOCK}"));
+        Self::try_take(&lock)?
+            .ok_or_else(|| RunError::Locked { holder: Self::holder(&lock), dir: path.to_owned() })
+    }
+
     /// The lock, or `None` while another holds it.
     pub(super) fn try_take(path: &Path) -> Result<Option<Self>, RunError> {
         let mut file = OpenOptions::new()

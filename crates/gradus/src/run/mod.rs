@@ -29,6 +29,7 @@ mod stage;
 mod stream;
 mod work;
 
+pub use clock::now;
 pub use command_line::{repeat_line, resume_line};
 pub use directory::{Run, RunOptions};
 pub use error::{ErrorKind, RunError};

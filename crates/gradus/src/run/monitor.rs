@@ -25,6 +25,11 @@ pub enum Event {
         /// What is counted, as "steps" or "rows".
         unit: &'static str,
     },
+    /// So many tokens were sampled since the stage began; goes with its progress.
+    Tokens {
+        /// Tokens so far.
+        tokens: u64,
+    },
     /// A stage's result is in the store.
     StageFinished {
         /// Name of the stage.

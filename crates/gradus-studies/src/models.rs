@@ -1,0 +1,112 @@
+//! Models by their names: what studies and commands open alike.
+
+use gradus::data::Problem;
+use gradus::lm::{
+    Echo, Embed, Fake, Generate, LmError, LogProb, ModelName, ModelSource, Oracle, Prompt, Replay,
+};
+use gradus_model::LocalModel;
+
+use crate::StudyError;
+
+/// A model that was opened by its name.
+#[derive(Debug)]
+pub struct Model {
+    name: String,
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Local(LocalModel),
+    Echo(Echo),
+    Replay(Replay),
+    Oracle(Oracle),
+}
+
+impl Model {
+    /// Opens the model; `problems` are those that a `fake/oracle` knows the answers of.
+    pub fn open(name: &ModelName, problems: &[Problem]) -> Result<Self, StudyError> {
+        let unavailable = |reason: &str| {
+            Err(LmError::Unavailable { model: name.to_string(), reason: reason.to_owned() }.into())
+        };
+        if name.adapter.is_some() {
+            return unavailable("adapters are not read yet");
+        }
+        let kind = match &name.source {
+            ModelSource::Folder(dir) => Kind::Local(LocalModel::load(dir)?),
+            ModelSource::Fake(Fake::Echo) => Kind::Echo(Echo),
+            ModelSource::Fake(Fake::Replay(file)) => Kind::Replay(Replay::read(file)?),
+            ModelSource::Fake(Fake::Oracle(accuracy)) => {
+                Kind::Oracle(Oracle::new(accuracy.clone(), problems))
+            }
+            ModelSource::Hub { .. } | ModelSource::Gguf(_) | ModelSource::Server(_) => {
+                return unavailable("models of this kind cannot be opened yet");
+            }
+        };
+        Ok(Self { name: name.to_string(), kind })
+    }
+
+    /// The model as one that samples.
+    pub fn generate(&self) -> Result<&dyn Generate, LmError> {
+        match &self.kind {
+            Kind::Local(model) => Ok(model),
+            Kind::Echo(model) => Ok(model),
+            Kind::Replay(model) => Ok(model),
+            Kind::Oracle(model) => Ok(model),
+        }
+    }
+
+    /// The model as one that scores text.
+    pub fn log_prob(&self) -> Result<&dyn LogProb, LmError> {
+        match &self.kind {
+            Kind::Local(model) => Ok(model),
+            Kind::Echo(model) => Ok(model),
+            Kind::Replay(_) | Kind::Oracle(_) => Err(self.cannot("score text")),
+        }
+    }
+
+    /// The model as one that turns texts into vectors.
+    pub fn embed(&self) -> Result<&dyn Embed, LmError> {
+        match &self.kind {
+            Kind::Echo(model) => Ok(model),
+            Kind::Local(_) | Kind::Replay(_) | Kind::Oracle(_) => {
+                Err(self.cannot("turn texts into vectors"))
+            }
+        }
+    }
+
+    /// Whether prompts are best given as a chat, for a template of the model's own.
+    pub fn chats(&self) -> bool {
+        match &self.kind {
+            Kind::Local(_) | Kind::Echo(_) | Kind::Replay(_) | Kind::Oracle(_) => false,
+        }
+    }
+
+    /// Tokens of a prompt, where the model counts them itself.
+    pub fn tokens(&self, prompt: &Prompt) -> Option<usize> {
+        match (&self.kind, prompt) {
+            (Kind::Local(model), Prompt::Text(text)) => {
+                model.tokenizer.encode(text).ok().map(|tokens| tokens.len())
+            }
+            _ => None,
+        }
+    }
+
+    /// Most tokens of prompt and completion together, where it is known.
+    pub fn context(&self) -> Option<usize> {
+        match &self.kind {
+            Kind::Local(model) => Some(model.decoder.config().max_position_embeddings),
+            Kind::Echo(_) | Kind::Replay(_) | Kind::Oracle(_) => None,
+        }
+    }
+
+    /// Whether sampling takes this machine's time, so that a trial of it costs nothing.
+    pub fn is_local(&self) -> bool {
+        matches!(self.kind, Kind::Local(_))
+    }
+
+    fn cannot(&self, request: &str) -> LmError {
+        LmError::Unsupported { model: self.name.clone(), request: request.to_owned() }
+    }
+}
+
