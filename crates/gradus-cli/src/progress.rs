@@ -89,12 +89,8 @@ impl Watcher {
             bar.finish_and_clear();
             bar
         });
-        let state = State {
-            stage: String::new(),
-            last_line: Instant::now(),
-            tokens: None,
-            first: None,
-        };
+        let state =
+            State { stage: String::new(), last_line: Instant::now(), tokens: None, first: None };
         Self { shown, bar, state: Mutex::new(state) }
     }
 

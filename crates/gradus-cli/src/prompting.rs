@@ -17,9 +17,10 @@ use crate::failure::Failure;
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Prompt")]
 pub(crate) struct PromptArgs {
-    /// How a problem is put to the model (`gradus list prompt`).
-    #[arg(long, default_value = "zero-shot", value_name = "STRATEGY")]
-    prompt: String,
+    /// How a problem is put to the model (`gradus list prompt`); by default zero-shot where
+    /// it is to answer, and few-shot where answers are scored.
+    #[arg(long, value_name = "STRATEGY")]
+    prompt: Option<String>,
     /// A Jinja template in place of the strategy's own.
     #[arg(long, value_name = "FILE")]
     template: Option<PathBuf>,
@@ -61,10 +62,10 @@ impl PromptArgs {
     }
 
     /// What the prompts depend on, as a record states it.
-    pub(crate) fn record(&self, model: &Model) -> Result<Value, Failure> {
+    pub(crate) fn record(&self, model: &Model, default: &str) -> Result<Value, Failure> {
         let hash = |file: &Option<PathBuf>| file.as_ref().map(data::hash_file).transpose();
         Ok(json!({
-            "strategy": self.prompt,
+            "strategy": self.strategy(default),
             "template": hash(&self.template)?,
             "demonstrations": hash(&self.demonstrations)?,
             "shots": self.demonstrations.as_ref().map(|_| self.shots),
@@ -73,18 +74,23 @@ impl PromptArgs {
         }))
     }
 
-    /// The prompt of every problem, with room for `completion` tokens.
+    fn strategy<'a>(&'a self, default: &'a str) -> &'a str {
+        self.prompt.as_deref().unwrap_or(default)
+    }
+
+    /// The prompt of every problem by the strategy that was named, else the default, with room for `completion` tokens.
     pub(crate) fn asked(
         &self,
         problems: &[Problem],
         model: &Model,
+        default: &str,
         completion: usize,
         seed: u64,
     ) -> Result<Vec<Asked>, Failure> {
-        let strategy = prompt::find(&self.prompt)?;
+        let strategy = prompt::find(self.strategy(default))?;
         let shown = match &self.demonstrations {
             Some(file) => Demonstrations::draw(self::problems(file)?, self.shots, seed)?,
-            None if strategy.shows == Shows::Answers => {
+            None if strategy.shows == Shows::Answers && self.prompt.is_some() => {
                 let message = format!("--prompt {} needs --demonstrations", strategy.name);
                 return Err(Failure::usage(message));
             }
@@ -130,7 +136,8 @@ pub(crate) fn problems(file: &Path) -> Result<Vec<Problem>, Failure> {
     while let Some(problem) = rows.next().transpose()? {
         if !seen.insert(problem.id.clone()) {
             let place = format!("{}:{}", rows.file().display(), rows.line());
-            let message = format!("{place}: id: found {:?} again, expected each id once", problem.id);
+            let message =
+                format!("{place}: id: found {:?} again, expected each id once", problem.id);
             return Err(Failure::rows(message));
         }
         problems.push(problem);

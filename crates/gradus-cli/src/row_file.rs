@@ -179,8 +179,7 @@ impl RowFile {
         record.tokens += done.tokens;
         record.seconds += seconds;
         record.failed = done.failed.iter().map(FailedRow::from).collect();
-        record.status =
-            if done.failed.is_empty() { Status::Finished } else { Status::FailedRows };
+        record.status = if done.failed.is_empty() { Status::Finished } else { Status::FailedRows };
         record.ended = Some(run::now());
         self.write()?;
         Ok((self.record, seconds))

@@ -108,7 +108,11 @@ mod tests {
 
     #[test]
     fn what_is_no_part_is_refused() {
-        assert!(["0", "3-2", "0-2", "a", "-3", "2-"].iter().all(|text| text.parse::<Limit>().is_err()));
-        assert!(["4/4", "1", "-1/2", "0/0", "a/b"].iter().all(|text| text.parse::<Shard>().is_err()));
+        assert!(
+            ["0", "3-2", "0-2", "a", "-3", "2-"].iter().all(|text| text.parse::<Limit>().is_err())
+        );
+        assert!(
+            ["4/4", "1", "-1/2", "0/0", "a/b"].iter().all(|text| text.parse::<Shard>().is_err())
+        );
     }
 }

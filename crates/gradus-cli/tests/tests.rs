@@ -9,6 +9,7 @@ mod models;
 mod ratings;
 mod rows;
 mod runs;
+mod sample;
 mod search;
 mod tool;
 mod verify;

@@ -9,6 +9,7 @@ mod difficulty;
 mod easy_to_hard;
 mod easy_to_hard_solutions;
 mod error;
+pub mod log_probs;
 mod models;
 mod record;
 mod sampling;

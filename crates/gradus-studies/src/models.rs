@@ -109,4 +109,3 @@ impl Model {
         LmError::Unsupported { model: self.name.clone(), request: request.to_owned() }
     }
 }
-

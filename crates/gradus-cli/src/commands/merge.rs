@@ -67,7 +67,8 @@ pub(crate) fn run(args: &Args) -> Result<Output, Failure> {
 fn whole(file: &Path) -> Result<Record, Failure> {
     let name = file.display();
     let Some(record) = row_file::read(file)? else {
-        let message = format!("{name} has no record, expected {}", row_file::record_path(file).display());
+        let message =
+            format!("{name} has no record, expected {}", row_file::record_path(file).display());
         return Err(Failure::rows(message));
     };
     if record.status != Status::Finished || record.rows != record.expected {
@@ -95,7 +96,9 @@ fn check(files: &[PathBuf], records: &[Record]) -> Result<(), Failure> {
         };
         if let Some(difference) = difference(&bare(&records[0]), &bare(record)) {
             let first = files[0].display();
-            return Err(Failure::rows(format!("{first} and {name} are not of one config: {difference}")));
+            return Err(Failure::rows(format!(
+                "{first} and {name} are not of one config: {difference}"
+            )));
         }
         if let Some((other, _)) = shards.iter().find(|(_, known)| *known == shard) {
             let Shard { index, count } = shard;
@@ -107,7 +110,11 @@ fn check(files: &[PathBuf], records: &[Record]) -> Result<(), Failure> {
     }
     let count = shards[0].1.count;
     if let Some((file, other)) = shards.iter().find(|(_, shard)| shard.count != count) {
-        let message = format!("{} is one of {} shards, the first one of {count}", file.display(), other.count);
+        let message = format!(
+            "{} is one of {} shards, the first one of {count}",
+            file.display(),
+            other.count
+        );
         return Err(Failure::rows(message));
     }
     let missing: Vec<String> = (0..count)
@@ -157,7 +164,8 @@ impl Sorted {
         let wrong = |reason: String| {
             Failure::rows(format!("{}:{}: {reason}", self.file.display(), self.number))
         };
-        let read = self.lines.read_line(&mut self.line).map_err(|error| wrong(error.to_string()))?;
+        let read =
+            self.lines.read_line(&mut self.line).map_err(|error| wrong(error.to_string()))?;
         if read == 0 {
             self.key = None;
             return Ok(());
@@ -166,7 +174,8 @@ impl Sorted {
         let key: Key = serde_json::from_str(line).map_err(|error| wrong(error.to_string()))?;
         if let Some(last) = self.key.as_ref().filter(|last| **last >= key) {
             let Key { problem, sample } = last;
-            let reason = format!("found it after problem {problem:?} sample {sample}, expected sorted rows");
+            let reason =
+                format!("found it after problem {problem:?} sample {sample}, expected sorted rows");
             return Err(wrong(reason));
         }
         self.key = Some(key);

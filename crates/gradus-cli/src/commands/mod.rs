@@ -3,11 +3,13 @@
 mod compare;
 mod completions;
 mod difficulty;
+mod embed;
 mod env;
 mod export;
 mod import;
 mod list;
 mod models;
+mod logprob;
 mod merge;
 mod report;
 mod run;
@@ -32,6 +34,8 @@ pub(crate) enum Command {
     Report(report::Args),
     Compare(compare::Args),
     Sample(sample::Args),
+    Logprob(logprob::Args),
+    Embed(embed::Args),
     Merge(merge::Args),
     Search(search::Args),
     Verify(verify::Args),
@@ -54,6 +58,8 @@ impl Command {
             Self::Report(args) => report::run(&args),
             Self::Compare(args) => compare::run(&args),
             Self::Sample(args) => sample::run(&args, global),
+            Self::Logprob(args) => logprob::run(&args, global),
+            Self::Embed(args) => embed::run(&args, global),
             Self::Merge(args) => merge::run(&args),
             Self::Search(args) => search::run(&args),
             Self::Verify(args) => verify::run(&args, global),

@@ -146,13 +146,17 @@ fn record(sampling: &Sampling) -> Value {
     })
 }
 
+/// What is asked where --prompt says nothing.
+const STRATEGY: &str = "zero-shot";
+
 pub(crate) fn run(args: &Args, global: &Global) -> Result<Output, Failure> {
     let problems = prompting::problems(&args.problems)?;
     let model = args.model.open(&problems)?;
     let hash = prompting::hash(&problems);
     let problems = args.subset.of(problems);
     let sampling = args.sampling.sampling(args.prompt.chat(&model));
-    let asked = args.prompt.asked(&problems, &model, sampling.max_tokens, sampling.seed)?;
+    let asked =
+        args.prompt.asked(&problems, &model, STRATEGY, sampling.max_tokens, sampling.seed)?;
     let generate = model.generate()?;
     if args.dry_run {
         return plan(args, &model, &asked, &sampling);
@@ -163,7 +167,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<Output, Failure> {
         "n": args.n,
         "limit": args.subset.limit(),
         "shard": args.subset.shard(),
-        "prompt": args.prompt.record(&model)?,
+        "prompt": args.prompt.record(&model, STRATEGY)?,
         "sampling": record(&sampling),
     });
     let expected = asked.len() as u64 * u64::from(args.n);
@@ -216,7 +220,9 @@ pub(super) fn answer(out: &std::path::Path, record: &Record, again: &str) -> Out
         .failed
         .iter()
         .take(NAMED)
-        .map(|row| format!("failed  problem {:?} sample {}: {}", row.problem, row.sample, row.reason))
+        .map(|row| {
+            format!("failed  problem {:?} sample {}: {}", row.problem, row.sample, row.reason)
+        })
         .collect();
     if record.failed.len() > NAMED {
         notes.push(format!("and {} more, in {file}.record.json", record.failed.len() - NAMED));
@@ -299,10 +305,7 @@ fn plan(
         ..Table::default()
     };
     Ok(Output {
-        human: vec![
-            Block::Table(table),
-            Block::Text(format!("\nThe first prompt:\n{first}\n")),
-        ],
+        human: vec![Block::Table(table), Block::Text(format!("\nThe first prompt:\n{first}\n"))],
         json: vec![json_line(&plan)],
         quiet: vec![samples.to_string()],
         notes: vec!["dry run: nothing was written".into()],

@@ -221,6 +221,7 @@ fn studies_and_their_table_agree() {
     let helpers = &[
         ("completions", "completions of problems by any model"),
         ("error", "what can go wrong"),
+        ("log_probs", "log-probs of given texts by any model"),
         ("models", "models by their names"),
         ("record", "a run's record as facts of a page"),
         ("sampling", "stages that reach models, for every study"),

@@ -1,9 +1,8 @@
 //! Demonstrations of questions with their final answers, then the question.
 //!
 //! Brown et al. 2020, "Language Models are Few-Shot Learners", arXiv 2005.14165,
-//! section 2: K examples of context and completion, then one context. The answer
-//! is introduced as in Wei et al. 2022 ("The answer is"). Departure: of a chat
-//! model, each demonstration is a turn of its own.
+//! section 2: K examples of context and completion, then one context. Departure: for
+//! a chat model, each demonstration is a turn of its own.
 
 use super::{Shows, Strategy};
 

@@ -213,11 +213,8 @@ mod tests {
         let few = text("few-shot", 1, &sum("p", 5, 6));
         let (first, rest) = few.split_once("\n\n").unwrap();
         assert!(
-            [
-                "Question: What is 1 + 2?\nAnswer: The answer is 3.",
-                "Question: What is 3 + 4?\nAnswer: The answer is 7."
-            ]
-            .contains(&first)
+            ["Question: What is 1 + 2?\nAnswer: 3", "Question: What is 3 + 4?\nAnswer: 7"]
+                .contains(&first)
         );
         assert_eq!(rest, "Question: What is 5 + 6?\nAnswer:");
         let worked = text("chain-of-thought", 2, &sum("p", 5, 6));
@@ -242,11 +239,11 @@ mod tests {
                 move |prompt: &Prompt| matches!(prompt, Prompt::Text(t) if t.len() <= longest);
             let built = prompter.build(&sum("p", 5, 6), false, &fits).unwrap();
             let Prompt::Text(text) = built.prompt else { panic!("not a text") };
-            assert_eq!(text.matches("The answer is").count(), built.demonstrations);
+            assert_eq!(text.matches("\nAnswer: ").count(), built.demonstrations);
             assert!(text.ends_with("Question: What is 5 + 6?\nAnswer:"));
             built.demonstrations
         };
-        assert_eq!([fits(1000), fits(100), fits(10)], [2, 1, 0]);
+        assert_eq!([fits(1000), fits(80), fits(10)], [2, 1, 0]);
     }
 
     #[test]
@@ -272,7 +269,8 @@ mod tests {
         for (strategy, shown) in [("few-shot", 1), ("chain-of-thought", 1)] {
             let prompter = prompter(strategy, shown);
             let part = prompter.part("assistant", &sum("p", 5, 6), true, 1, true).unwrap();
-            assert_eq!(verify::extract(&part, verify::MARKED).as_deref(), Some("11"), "{part}");
+            let read = verify::extract(&part, verify::mode("math").unwrap().extractions);
+            assert_eq!(read.as_deref(), Some("11"), "{part}");
         }
     }
 

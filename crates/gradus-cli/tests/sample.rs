@@ -1,0 +1,212 @@
+//! Sampling from scripts: rows, kills, failed rows, shards and their merging.
+
+use std::process::Stdio;
+use std::thread::sleep;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::tool::Folder;
+
+/// Problems with answers and three levels.
+fn problems(count: usize) -> String {
+    let problem = |at: usize| {
+        let level = at % 3 + 1;
+        let question = format!("What is {at} + 1?");
+        let row = json!({
+            "id": format!("p{at:04}"), "question": question, "answer": (at + 1).to_string(),
+            "level": level, "solution": format!("{at} + 1 = {}", at + 1),
+        });
+        format!("{row}\n")
+    };
+    (0..count).map(problem).collect()
+}
+
+fn folder(count: usize) -> Folder {
+    let folder = Folder::new();
+    folder.write("problems.jsonl", &problems(count));
+    folder
+}
+
+fn rows(folder: &Folder, file: &str) -> Vec<Value> {
+    folder.read(file).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn record(folder: &Folder, file: &str) -> Value {
+    serde_json::from_str(&folder.read(format!("{file}.record.json"))).unwrap()
+}
+
+const ORACLE: &str = "sample problems.jsonl --model fake/oracle:0.9,0.6,0.3 --n 4 --out";
+
+#[test]
+fn rows_are_completions_that_verify_and_search_read() {
+    let folder = folder(30);
+    let said = folder.gradus(&format!("{ORACLE} rows.jsonl"));
+    assert!(said.stderr.contains("120 rows in "), "{said:?}");
+    assert_eq!(said.done(), "rows.jsonl: 120 of 120 rows\n");
+    let rows = rows(&folder, "rows.jsonl");
+    assert_eq!(rows.len(), 120);
+    let first = &rows[0];
+    assert_eq!((&first["problem"], &first["sample"]), (&json!("p0000"), &json!(0)));
+    assert_eq!(first["model"], "fake/oracle:0.9,0.6,0.3");
+    assert_eq!((&first["seed"], &first["finish_reason"]), (&json!(1), &json!("stop")));
+    let record = record(&folder, "rows.jsonl");
+    assert_eq!((&record["status"], &record["rows"]), (&json!("finished"), &json!(120)));
+    let graded = folder.gradus("verify samples rows.jsonl --problems problems.jsonl --json").done();
+    folder.write("graded.jsonl", &graded);
+    let curves = folder.gradus("search graded.jsonl --problems problems.jsonl --json").done();
+    let points: Vec<Value> =
+        curves.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let accuracy = |level: u32| {
+        let point = points.iter().find(|point| {
+            point["method"] == "majority" && point["level"] == level && point["n"] == 1
+        });
+        point.unwrap()["accuracy"].as_f64().unwrap()
+    };
+    // 40 samples a level: four standard errors are at most 0.32.
+    assert!((accuracy(1) - 0.9).abs() < 0.32 && (accuracy(3) - 0.3).abs() < 0.32, "{curves}");
+    // Neither the order of the problems nor the company of others shows.
+    let one = folder.gradus(
+        "sample problems.jsonl --model fake/oracle:0.9,0.6,0.3 --n 4 --limit 7-8 --out two.jsonl",
+    );
+    one.done();
+    let text = folder.read("rows.jsonl");
+    let lines: Vec<&str> = text.lines().skip(24).take(8).collect();
+    assert_eq!(folder.read("two.jsonl").lines().collect::<Vec<_>>(), lines);
+}
+
+#[test]
+fn killed_ten_times_it_ends_with_every_row_once() {
+    let folder = folder(3000);
+    folder.gradus(&format!("{ORACLE} whole.jsonl")).done();
+    let mut kills = 0;
+    for attempt in 0..100 {
+        let mut command = folder.command(&[]);
+        command.args(ORACLE.split(' ')).args(["rows.jsonl", "--resume"]);
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        sleep(Duration::from_millis(20 + 9 * (attempt % 10)));
+        if child.try_wait().unwrap().is_some() {
+            continue;
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        kills += 1;
+        if kills == 10 {
+            break;
+        }
+    }
+    assert!(kills >= 5, "too fast to be killed");
+    let said = folder.gradus(&format!("{ORACLE} rows.jsonl --resume")).done();
+    assert_eq!(said, "rows.jsonl: 12000 of 12000 rows\n");
+    assert!(folder.read("rows.jsonl") == folder.read("whole.jsonl"), "rows differ");
+    assert!(!folder.path("rows.jsonl.part").exists());
+}
+
+#[test]
+fn failed_rows_are_named_kept_apart_and_tried_again() {
+    let folder = folder(3);
+    let row =
+        |problem: &str| format!("{}\n", json!({"problem": problem, "sample": 0, "text": "1"}));
+    folder.write("script.jsonl", &(row("p0000") + &row("p0002")));
+    let args = "sample problems.jsonl --model fake/replay:script.jsonl --out rows.jsonl";
+    let said = folder.gradus(args);
+    assert_eq!(said.code, Some(4), "{said:?}");
+    assert_eq!(said.stdout, "rows.jsonl: 2 of 3 rows\n");
+    let failed = "failed  problem \"p0001\" sample 0: the replayed file has no such row";
+    assert!(said.stderr.contains(failed) && said.stderr.contains("--resume"), "{}", said.stderr);
+    assert_eq!(rows(&folder, "rows.jsonl").len(), 2);
+    assert_eq!(record(&folder, "rows.jsonl")["status"], "failed-rows");
+    assert!(folder.gradus(args).failed(2).contains("holds unfinished rows"));
+    folder.write("script.jsonl", &(row("p0000") + &row("p0001") + &row("p0002")));
+    assert_eq!(folder.gradus(&format!("{args} --resume")).done(), "rows.jsonl: 3 of 3 rows\n");
+    assert!(folder.gradus(args).failed(2).contains("holds finished rows"));
+    let other = folder.gradus(&format!("{args} --resume --seed 2")).failed(2);
+    assert!(other.contains("`sampling.seed` is 1 there and 2 here"), "{other}");
+}
+
+#[test]
+fn shards_merge_into_what_one_process_would_have_written() {
+    let folder = folder(10);
+    folder.gradus(&format!("{ORACLE} whole.jsonl")).done();
+    for shard in 0..3 {
+        folder.gradus(&format!("{ORACLE} s{shard}.jsonl --shard {shard}/3")).done();
+    }
+    let gap = folder.gradus("merge s0.jsonl s2.jsonl --out rows.jsonl").failed(3);
+    assert!(gap.contains("missing shards: 1/3"), "{gap}");
+    let twice = folder.gradus("merge s0.jsonl s1.jsonl s0.jsonl --out rows.jsonl").failed(3);
+    assert!(twice.contains("are both shard 0/3"), "{twice}");
+    folder.gradus(&format!("{ORACLE} other.jsonl --shard 1/3 --seed 2")).done();
+    let other = folder.gradus("merge s0.jsonl other.jsonl s2.jsonl --out rows.jsonl").failed(3);
+    assert!(other.contains("are not of one config: `sampling.seed` is 1"), "{other}");
+    let said = folder.gradus("merge s2.jsonl s0.jsonl s1.jsonl --out rows.jsonl").done();
+    assert_eq!(said, "rows.jsonl: 40 of 40 rows\n");
+    assert_eq!(folder.read("rows.jsonl"), folder.read("whole.jsonl"));
+    let again = folder.gradus("merge s2.jsonl s0.jsonl s1.jsonl --out rows.jsonl").failed(2);
+    assert!(again.contains("is there already"), "{again}");
+    // A row that somebody copied into another shard.
+    let text = folder.read("s1.jsonl");
+    let row = folder.read("s0.jsonl").lines().next().unwrap().to_owned();
+    folder.write("s1.jsonl", &format!("{row}\n{text}"));
+    let overlap = folder.gradus("merge s2.jsonl s0.jsonl s1.jsonl --out more.jsonl").failed(3);
+    assert!(overlap.contains("problem \"p0000\" sample 0 stands in"), "{overlap}");
+    assert!(!folder.path("more.jsonl").exists());
+    let whole = folder.gradus("merge whole.jsonl --out more.jsonl").failed(3);
+    assert!(whole.contains("was not made with --shard"), "{whole}");
+}
+
+#[test]
+fn a_dry_run_writes_nothing_and_shows_the_first_prompt() {
+    let folder = folder(5);
+    let args = "sample problems.jsonl --model fake/echo --n 4 --prompt chain-of-thought \
+                --max-tokens 100 --out rows.jsonl --dry-run";
+    let said = folder.gradus(args).done();
+    assert!(said.contains("at most 2000") && said.contains("about "), "{said}");
+    assert!(said.contains("Question: What is 0 + 1?\nReason step by step"), "{said}");
+    assert!(!folder.path("rows.jsonl").exists() && !folder.path(".rows.jsonl.lock").exists());
+    let line = folder.gradus(&format!("{args} --json")).done();
+    let plan: Value = serde_json::from_str(&line).unwrap();
+    assert_eq!((&plan["samples"], &plan["max_tokens"]), (&json!(20), &json!(2000)));
+}
+
+#[test]
+fn prompts_show_demonstrations_and_echo_says_what_was_asked() {
+    let folder = folder(6);
+    let said = folder.gradus(
+        "sample problems.jsonl --model fake/echo --limit 1 --prompt chain-of-thought \
+         --demonstrations problems.jsonl --shots 2 --out rows.jsonl",
+    );
+    said.done();
+    let row = rows(&folder, "rows.jsonl").swap_remove(0);
+    let text = row["text"].as_str().unwrap();
+    assert_eq!(text.matches("The answer is").count(), 2, "{text}");
+    assert_eq!(text.matches("What is 0 + 1?").count(), 1, "{text}");
+    assert_eq!(row["metadata"], json!({"demonstrations": 2}));
+    let said = folder.gradus(
+        "sample problems.jsonl --model fake/echo --limit 1 --prompt few-shot \
+         --demonstrations problems.jsonl --shots 4 --context 545 --out small.jsonl",
+    );
+    said.done();
+    let row = rows(&folder, "small.jsonl").swap_remove(0);
+    assert_eq!(row["metadata"], json!({"demonstrations": 1}), "{row}");
+}
+
+#[test]
+fn what_cannot_be_is_refused_before_a_file_is_made() {
+    let folder = folder(2);
+    let refused = |args: &str, code: i32| {
+        let said = folder.gradus(&format!("sample problems.jsonl {args} --out rows.jsonl"));
+        let said = said.failed(code);
+        assert!(!folder.path("rows.jsonl.record.json").exists());
+        said
+    };
+    assert!(refused("--model opnai/x", 2).contains("did you mean openai/x?"));
+    assert!(refused("--model fake/echo --prompt zeroshot", 2).contains("known are zero-shot"));
+    assert!(refused("--model fake/echo --prompt few-shot", 2).contains("needs --demonstrations"));
+    assert!(refused("--model fake/echo --temperature=-1", 2).contains("from 0 up"));
+    assert!(refused("--model fake/replay:none.jsonl", 3).contains("none.jsonl"));
+    folder.write("problems.jsonl", &problems(1).repeat(2));
+    let twice = refused("--model fake/echo", 3);
+    assert!(twice.contains("problems.jsonl:2: id: found \"p0000\" again"), "{twice}");
+    folder.write("problems.jsonl", "");
+    assert!(refused("--model fake/echo", 3).contains("found no row"));
+}
