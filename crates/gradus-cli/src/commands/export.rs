@@ -1,3 +1,5 @@
+mod inspect;
+
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
@@ -11,7 +13,7 @@ use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::output::{Block, Output, json_line};
 
-/// Write responses or a fit in the form of another tool
+/// Write responses, a fit or graded completions in the form of another tool
 ///
 /// py-irt: of responses (a file or folder that `gradus difficulty fit` reads) its data set,
 /// JSON Lines of `subject_id` and `responses`; of the folder that `gradus difficulty fit
@@ -20,23 +22,34 @@ use crate::output::{Block, Output, json_line};
 /// have other curves than those of the same names here and cannot be written; 1pl has no
 /// `disc`, so that a slope of ours other than 1 is written as a 2pl.
 ///
+/// inspect: of completions that `gradus verify samples --json` graded, with their
+/// --problems, a log into the folder --out that `inspect view` and `inspect log` read. The
+/// model there is `mockllm/NAME`, which `inspect score` can build; samples are its epochs.
+///
 /// What has no estimate (constant items, respondents without answers) is left out of the
 /// parameters, and said.
 ///
 /// Examples:
 ///   gradus export py-irt logs/ --metric acc --out responses.jsonl
 ///   gradus export py-irt fit/ --out best_parameters.json
+///   gradus export inspect graded.jsonl --problems problems.jsonl --out logs
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
     /// The tool.
     #[arg(value_enum)]
     tool: Tool,
-    /// Responses, or the folder of a fit.
+    /// Responses, the folder of a fit, or graded completions.
     source: PathBuf,
-    /// The file to write.
-    #[arg(long, value_name = "FILE")]
+    /// The file to write, or the folder (inspect).
+    #[arg(long, value_name = "PATH")]
     out: PathBuf,
+    /// The problems of the completions (inspect).
+    #[arg(long, value_name = "FILE")]
+    problems: Option<PathBuf>,
+    /// Name of the task; by default that of the rows (inspect).
+    #[arg(long, value_name = "NAME")]
+    task: Option<String>,
     #[command(flatten)]
     reader: Reader,
 }
@@ -45,6 +58,8 @@ pub(crate) struct Args {
 enum Tool {
     /// The Python library py-irt.
     PyIrt,
+    /// Logs of the Python library inspect_ai.
+    Inspect,
 }
 
 /// What was written.
@@ -56,9 +71,12 @@ struct Written {
 }
 
 pub(crate) fn run(args: &Args) -> Result<Output, Failure> {
-    let Tool::PyIrt = args.tool;
     let is_fit = args.source.join("items.csv").is_file() && args.source.join("fit.json").is_file();
-    let (written, notes) = if is_fit { parameters(args)? } else { responses(args)? };
+    let (written, notes) = match args.tool {
+        Tool::PyIrt if is_fit => parameters(args)?,
+        Tool::PyIrt => responses(args)?,
+        Tool::Inspect => inspect::write(args)?,
+    };
     let text = format!(
         "{}: {} subjects, {} items",
         written.file.display(),
