@@ -9,6 +9,7 @@ mod config;
 mod exit_code;
 mod failure;
 mod finished;
+mod graded_page;
 mod grading;
 mod model;
 mod outcomes;

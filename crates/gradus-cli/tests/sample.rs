@@ -210,3 +210,101 @@ fn what_cannot_be_is_refused_before_a_file_is_made() {
     folder.write("problems.jsonl", "");
     assert!(refused("--model fake/echo", 3).contains("found no row"));
 }
+
+#[test]
+fn the_example_goes_from_problems_to_a_report_and_a_log() {
+    let folder = folder(12);
+    let script = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../examples/sample-verify-search.sh");
+    let run = |args: &[&str]| {
+        let mut command = std::process::Command::new(&script);
+        command.args(args).current_dir(folder.path("")).env("GRADUS", env!("CARGO_BIN_EXE_gradus"));
+        crate::tool::Said::from(command.output().unwrap())
+    };
+    let args = ["problems.jsonl", "out", "fake/oracle:0.9,0.6,0.3", "--n", "4"];
+    let said = run(&args).done();
+    assert!(said.contains("The majority of 4 is right"), "{said}");
+    let page = folder.read("out/graded.html");
+    assert!(page.contains("<svg") && page.contains("no_answer"));
+    let first = folder.read("out/rows.jsonl");
+    run(&args).done();
+    assert_eq!(folder.read("out/rows.jsonl"), first);
+    let usage = run(&["problems.jsonl"]);
+    assert!(usage.code == Some(2) && usage.stderr.contains("PROBLEMS OUT MODEL"), "{usage:?}");
+}
+
+#[test]
+fn a_log_of_inspect_has_what_its_schema_requires_and_is_read_back() {
+    let folder = folder(6);
+    folder.gradus(&format!("{ORACLE} rows.jsonl")).done();
+    let graded = folder.gradus("verify samples rows.jsonl --problems problems.jsonl --json").done();
+    folder.write("graded.jsonl", &graded);
+    let args = "export inspect graded.jsonl --problems problems.jsonl --out logs --task sums";
+    let file = folder.gradus(&format!("{args} -q")).done();
+    let file = file.trim();
+    assert!(file.starts_with("logs/20") && file.contains("+00-00_sums_"), "{file}");
+    let log: Value = serde_json::from_str(&folder.read(file)).unwrap();
+    // Required by the schema of `inspect log schema`, inspect_ai 0.3.
+    for field in ["created", "task", "dataset", "model", "config"] {
+        assert!(!log["eval"][field].is_null(), "{field}");
+    }
+    assert_eq!(log["eval"]["model"], "mockllm/fake/oracle:0.9,0.6,0.3");
+    let samples = log["samples"].as_array().unwrap();
+    assert_eq!(samples.len(), 24);
+    for sample in samples {
+        for field in ["id", "epoch", "input", "target"] {
+            assert!(!sample[field].is_null(), "{field}");
+        }
+        assert!(["C", "I"].contains(&sample["scores"]["gradus"]["value"].as_str().unwrap()));
+    }
+    let right = samples.iter().filter(|sample| sample["scores"]["gradus"]["value"] == "C").count();
+    let accuracy = log["results"]["scores"][0]["metrics"]["accuracy"]["value"].as_f64().unwrap();
+    assert!((accuracy - right as f64 / 24.0).abs() < 1e-12);
+    // Our own reader of inspect's logs, which knows nothing of this writer.
+    let long = folder.gradus("export py-irt logs --duplicates mean --out responses.jsonl");
+    long.done();
+    let row: Value = serde_json::from_str(folder.read("responses.jsonl").trim()).unwrap();
+    assert_eq!(row["responses"].as_object().unwrap().len(), 6);
+    assert!(
+        folder
+            .gradus("export inspect rows.jsonl --problems problems.jsonl --out logs")
+            .failed(3)
+            .contains("rows.jsonl:1: verdict: found nothing")
+    );
+}
+
+#[test]
+fn choices_are_scored_and_the_likeliest_counts() {
+    let folder = Folder::new();
+    let problem = |id: &str, answer: &str| json!({"id": id, "question": "?", "choices": ["a", "bbb", "cc"], "answer": answer});
+    folder.write("problems.jsonl", &format!("{}\n{}\n", problem("p", "A"), problem("q", "bbb")));
+    let args = "logprob problems.jsonl --model fake/echo --out scores.jsonl";
+    // Echo has a token a byte with log-prob -1: the shortest choice is the likeliest.
+    let said = folder.gradus(args).done();
+    assert!(said.contains("scores.jsonl: 6 of 6 rows") && said.contains("50.0%"), "{said}");
+    let rows = rows(&folder, "scores.jsonl");
+    assert_eq!((&rows[0]["text"], &rows[0]["log_prob"]), (&json!(" a"), &json!(-2.0)));
+    assert_eq!((&rows[0]["correct"], &rows[1]["correct"]), (&json!(true), &json!(false)));
+    assert_eq!(rows[4]["correct"], json!(true));
+    assert!(folder.gradus(&format!("{args} --ranks --resume")).failed(2).contains("detail.ranks"));
+    let ranks = "logprob problems.jsonl --model fake/echo --ranks --out ranks.jsonl";
+    assert!(folder.gradus(ranks).failed(5).contains("cannot tell ranks"));
+    folder.write("texts.jsonl", "{\"problem\": \"t\", \"prompt\": \"p\", \"text\": \"abc\"}\n");
+    let each = "logprob texts.jsonl --model fake/echo --each-token --out each.jsonl --json";
+    folder.gradus(each).done();
+    let row: Value = serde_json::from_str(&folder.read("each.jsonl")).unwrap();
+    assert_eq!(row["token_log_probs"], json!([-1.0, -1.0, -1.0]));
+}
+
+#[test]
+fn texts_become_vectors() {
+    let folder = folder(3);
+    folder.gradus("embed problems.jsonl --model fake/echo --out vectors.jsonl").done();
+    let rows = rows(&folder, "vectors.jsonl");
+    assert_eq!((rows.len(), &rows[2]["problem"]), (3, &json!("p0002")));
+    let vector: Vec<f64> = serde_json::from_value(rows[0]["embedding"].clone()).unwrap();
+    let question = "What is 0 + 1?";
+    assert_eq!((vector.len(), vector.iter().sum::<f64>()), (256, question.len() as f64));
+    let refused = "embed problems.jsonl --model fake/oracle --out other.jsonl";
+    assert!(folder.gradus(refused).failed(5).contains("cannot turn texts into vectors"));
+}

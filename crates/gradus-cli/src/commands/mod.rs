@@ -21,6 +21,7 @@ mod validate;
 mod verify;
 
 use clap::Subcommand;
+pub(crate) use search::powers_of_two;
 
 use crate::args::Global;
 use crate::failure::Failure;

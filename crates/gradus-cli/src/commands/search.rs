@@ -173,7 +173,7 @@ fn unknown<'a>(flag: &str, name: &str, known: impl Iterator<Item = &'a str>) -> 
 }
 
 /// 1, 2, 4 ... up to the smallest pool, its own size included.
-fn powers_of_two(pools: &[Pool]) -> Vec<usize> {
+pub(crate) fn powers_of_two(pools: &[Pool]) -> Vec<usize> {
     let smallest = pools.iter().map(Pool::len).min().unwrap_or(1);
     let mut n: Vec<usize> =
         std::iter::successors(Some(1), |n| Some(n * 2)).take_while(|&n| n < smallest).collect();
