@@ -183,7 +183,7 @@ fn prompts_show_demonstrations_and_echo_says_what_was_asked() {
     assert_eq!(row["metadata"], json!({"demonstrations": 2}));
     let said = folder.gradus(
         "sample problems.jsonl --model fake/echo --limit 1 --prompt few-shot \
-         --demonstrations problems.jsonl --shots 4 --context 545 --out small.jsonl",
+         --demonstrations problems.jsonl --shots 4 --context 533 --out small.jsonl",
     );
     said.done();
     let row = rows(&folder, "small.jsonl").swap_remove(0);
@@ -286,11 +286,11 @@ fn choices_are_scored_and_the_likeliest_counts() {
     assert_eq!((&rows[0]["text"], &rows[0]["log_prob"]), (&json!(" a"), &json!(-2.0)));
     assert_eq!((&rows[0]["correct"], &rows[1]["correct"]), (&json!(true), &json!(false)));
     assert_eq!(rows[4]["correct"], json!(true));
-    assert!(folder.gradus(&format!("{args} --ranks --resume")).failed(2).contains("detail.ranks"));
-    let ranks = "logprob problems.jsonl --model fake/echo --ranks --out ranks.jsonl";
+    assert!(folder.gradus(&format!("{args} --keep ranks --resume")).failed(2).contains("`keep"));
+    let ranks = "logprob problems.jsonl --model fake/echo --keep ranks --out ranks.jsonl";
     assert!(folder.gradus(ranks).failed(5).contains("cannot tell ranks"));
     folder.write("texts.jsonl", "{\"problem\": \"t\", \"prompt\": \"p\", \"text\": \"abc\"}\n");
-    let each = "logprob texts.jsonl --model fake/echo --each-token --out each.jsonl --json";
+    let each = "logprob texts.jsonl --model fake/echo --keep log-probs --out each.jsonl --json";
     folder.gradus(each).done();
     let row: Value = serde_json::from_str(&folder.read("each.jsonl")).unwrap();
     assert_eq!(row["token_log_probs"], json!([-1.0, -1.0, -1.0]));

@@ -78,13 +78,13 @@ impl From<Pool> for Pooling {
 
 /// A text with its key.
 #[derive(Clone, Debug, Serialize)]
-struct Text {
+struct Given {
     problem: String,
     sample: u32,
     text: String,
 }
 
-impl Row for Text {
+impl Row for Given {
     const NOUN: &str = "text";
 
     fn from_fields(fields: &mut Fields) -> Result<Self, FieldError> {
@@ -109,7 +109,7 @@ struct Vector<'a> {
 }
 
 pub(crate) fn run(args: &Args, global: &Global) -> Result<Output, Failure> {
-    let rows: Vec<Text> = data::read_all(&args.rows)?;
+    let rows: Vec<Given> = data::read_all(&args.rows)?;
     let lines: Vec<String> = rows.iter().map(data::to_line).collect();
     let hash = data::hash_bytes(lines.join("\n").as_bytes());
     let rows = args.subset.of(rows);
@@ -128,8 +128,8 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<Output, Failure> {
     let file = RowFile::open(&args.out, "embed", config, total, args.resume, monitor)?;
     let work = file.work();
     let mut part = work.part(file.name()?)?;
-    let open = |row: &&Text| !part.done(&row.problem, row.sample);
-    let left: Vec<&Text> = rows.iter().filter(open).collect();
+    let open = |row: &&Given| !part.done(&row.problem, row.sample);
+    let left: Vec<&Given> = rows.iter().filter(open).collect();
     let mut done = total - left.len() as u64;
     for batch in left.chunks(args.batch as usize) {
         let texts: Vec<&str> = batch.iter().map(|row| row.text.as_str()).collect();
@@ -137,7 +137,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<Output, Failure> {
             .embed(&texts, args.layer.as_deref(), args.pooling.into())
             .map_err(|error| file.failed(error))?;
         for (row, embedding) in batch.iter().zip(&vectors) {
-            let Text { problem, sample, .. } = row;
+            let Given { problem, sample, .. } = row;
             part.append(problem, *sample, &Vector { problem, sample: *sample, embedding })?;
         }
         part.flush()?;

@@ -33,7 +33,7 @@ use crate::subset::SubsetArgs;
 /// Examples:
 ///   gradus logprob problems.jsonl --model models/smol --out scores.jsonl
 ///   gradus logprob problems.jsonl --model models/smol --choices letters --out scores.jsonl
-///   gradus logprob texts.jsonl --model models/smol --each-token --moments --out scores.jsonl
+///   gradus logprob texts.jsonl --model models/smol --keep log-probs,moments --out scores.jsonl
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
@@ -45,15 +45,9 @@ pub(crate) struct Args {
     /// What of a choice is scored.
     #[arg(long, value_enum, default_value_t)]
     choices: Choices,
-    /// Keep the log-prob of each token.
-    #[arg(long)]
-    each_token: bool,
-    /// Keep the rank of each token in its predicted distribution, 0 for the likeliest.
-    #[arg(long)]
-    ranks: bool,
-    /// Keep the entropy of each predicted distribution and the variance of its log-probs.
-    #[arg(long)]
-    moments: bool,
+    /// What is kept of each token.
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "NAMES")]
+    keep: Vec<Kept>,
     #[command(flatten)]
     subset: SubsetArgs,
     /// Go on with the rows of --out, and try again those that failed.
@@ -76,6 +70,18 @@ enum Choices {
     Texts,
     /// Its letter.
     Letters,
+}
+
+/// What is kept of each token of a text.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+enum Kept {
+    /// Its log-prob.
+    LogProbs,
+    /// Its rank in the distribution that it was predicted by, 0 for the likeliest.
+    Ranks,
+    /// The entropy of that distribution, and the variance of its log-probs.
+    Moments,
 }
 
 /// A row to score.
@@ -118,6 +124,9 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<Output, Failure> {
     let model = args.model.open(&[])?;
     let scorer = model.log_prob()?;
     let texts = texts(args, &model, args.subset.of(rows))?;
+    let keeps = |one: Kept| args.keep.contains(&one);
+    let kept: Vec<Kept> =
+        Kept::value_variants().iter().copied().filter(|&one| keeps(one)).collect();
     let config = json!({
         "model": args.model.name(),
         "rows": hash,
@@ -126,15 +135,15 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<Output, Failure> {
         "shard": args.subset.shard(),
         "prompt": args.prompt.record(&model, STRATEGY)?,
         "seed": args.seed,
-        "detail": {"each_token": args.each_token, "ranks": args.ranks, "moments": args.moments},
+        "keep": kept,
     });
-    let detail = Detail { ranks: args.ranks, moments: args.moments };
+    let detail = Detail { ranks: keeps(Kept::Ranks), moments: keeps(Kept::Moments) };
     let monitor = progress::monitor(global.shown())?;
     let expected = texts.len() as u64;
     let file = RowFile::open(&args.out, "logprob", config, expected, args.resume, monitor)?;
     let named = (scorer, args.model.name());
     let scored =
-        log_probs::score(file.work(), file.name()?, named, &texts, detail, args.each_token)
+        log_probs::score(file.work(), file.name()?, named, &texts, detail, keeps(Kept::LogProbs))
             .map_err(|error| file.failed(error))?;
     let again = file.resume_line();
     let done =
