@@ -5,10 +5,12 @@ use std::time::{Duration, SystemTime};
 use serde::Deserialize;
 use ureq::http::Uri;
 use ureq::tls::{RootCerts, TlsConfig};
+use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, Timeout};
 
 use super::config::Config;
 use super::key::{Key, VARIABLE};
+use super::resolve::Remembering;
 use super::retry;
 
 /// Where the server is when neither the config nor the environment says so.
@@ -72,7 +74,7 @@ impl Http {
             .tls_config(tls)
             .user_agent(concat!("gradus/", env!("CARGO_PKG_VERSION")))
             .build();
-        let agent = Mutex::new(Agent::new_with_config(settings.clone()));
+        let agent = Mutex::new(fresh_agent(&settings));
         let max_response_bytes = config.max_response_bytes;
         Ok(Self { agent, settings, max_response_bytes, key, base })
     }
@@ -89,7 +91,7 @@ impl Http {
 
     /// Interrupts every request under way; later ones are not touched.
     pub(crate) fn interrupt(&self) {
-        let fresh = Agent::new_with_config(self.settings.clone());
+        let fresh = fresh_agent(&self.settings);
         let mut agent = self.agent.lock().unwrap_or_else(PoisonError::into_inner);
         std::mem::replace(&mut *agent, fresh).shutdown();
     }
@@ -206,6 +208,10 @@ impl Http {
             None => cut,
         }
     }
+}
+
+fn fresh_agent(settings: &ureq::config::Config) -> Agent {
+    Agent::with_parts(settings.clone(), DefaultConnector::default(), Remembering::default())
 }
 
 /// What an error's body says: `{"error": {"message", "code"}}` as OpenAI has it, and

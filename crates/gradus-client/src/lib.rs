@@ -18,6 +18,7 @@ mod http;
 mod key;
 mod log_prob;
 mod probe;
+mod resolve;
 mod retry;
 mod reward;
 mod server;

@@ -228,8 +228,7 @@ pub(crate) enum Answerless {
 }
 
 pub(crate) fn to_bytes(body: &Map<String, Value>) -> Vec<u8> {
-    // Keys are texts and numbers finite: this writes what it is given.
-    Value::Object(body.clone()).to_string().into_bytes()
+    serde_json::to_vec(body).expect("keys are texts, so that a body serialises")
 }
 
 /// No more tokens than this: a token holds at least a byte, and a template adds a few.
