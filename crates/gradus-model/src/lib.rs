@@ -56,4 +56,4 @@ pub use local_model::LocalModel;
 pub use tokenizer::{
     ByteTokenizer, EOS, PAD, SymbolError, SymbolTokenizer, Token, TokenizeError, Tokenizer,
 };
-pub use weights::{Dtype, Metadata, RowsQ8, TensorInfo, WeightFiles};
+pub use weights::{Dtype, Metadata, TensorInfo, WeightFiles};

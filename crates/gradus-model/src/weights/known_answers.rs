@@ -33,21 +33,6 @@ fn every_type_of_block_has_the_numbers_of_the_gguf_package_to_the_bit() {
 }
 
 #[test]
-fn blocks_of_8_bits_are_given_in_the_order_of_the_model() {
-    let files = WeightFiles::open_gguf(&golden("quantised.gguf")).unwrap();
-    let name = "model.layers.1.self_attn.k_proj.weight";
-    let rows = files.rows_q8(name).unwrap().unwrap();
-    let mut row = vec![0.0; 64];
-    let all = values(&files, name);
-    assert_eq!(rows.count(), 16);
-    for (index, expected) in all.chunks(64).enumerate() {
-        blocks::dequantise(Dtype::Q8_0, rows.row(index), &mut row);
-        assert_eq!(row, expected);
-    }
-    assert!(files.rows_q8("model.embed_tokens.weight").unwrap().is_none());
-}
-
-#[test]
 fn some_rows_are_those_of_the_whole() {
     let files = WeightFiles::open_gguf(&golden("quantised.gguf")).unwrap();
     let name = "model.layers.0.self_attn.q_proj.weight";
@@ -74,4 +59,90 @@ fn metadata_has_the_types_that_were_written() {
     let expected = "metadata tokenizer.ggml.tokens: found an array of 3 Text, \
                     expected a whole number, not negative";
     assert!(error.ends_with(expected), "{error}");
+}
+
+/// A tensor of a real file: its name, the first numbers of its sixth row (of its only one),
+/// and the sum of all absolute numbers.
+type Known = (&'static str, [f32; 3], f64);
+
+/// What transformers 5.24 reads from these files (`from_pretrained(.., gguf_file=..)`, f32).
+const REAL: [(&str, &[Known]); 3] = [
+    (
+        "SmolLM2-135M-Instruct.Q4_1.gguf",
+        &[
+            (
+                "model.layers.3.self_attn.q_proj.weight",
+                [0.128_234_86, 0.357_971_2, 0.013_366_7],
+                54_389.019_165_039_06,
+            ),
+            (
+                "model.layers.3.self_attn.k_proj.weight",
+                [-0.375, -0.141_235_35, -0.047_729_492],
+                21_054.364_334_106_445,
+            ),
+            (
+                "model.layers.2.mlp.down_proj.weight",
+                [0.095_703_125, -0.044_921_875, 0.095_703_125],
+                127_100.398_986_816_4,
+            ),
+            ("model.norm.weight", [1.757_812_5, 1.820_312_5, 1.781_25], 1_045.097_656_25),
+        ],
+    ),
+    (
+        "gemma-3-270m.Q4_K_M.gguf",
+        &[
+            (
+                "model.layers.3.self_attn.q_proj.weight",
+                [-0.016_235_352, 0.012_176_514, 0.008_117_676],
+                17_589.115_531_921_387,
+            ),
+            ("model.layers.0.input_layernorm.weight", [15.0, 15.875, 9.8125], 7_987.718_75),
+            (
+                "model.layers.2.mlp.down_proj.weight",
+                [-0.027_123_153, 0.014_325_917, -0.021_942_02],
+                16_263.806_673_705_578,
+            ),
+            (
+                "model.layers.0.self_attn.q_norm.weight",
+                [0.882_812_5, 0.6875, 1.195_312_5],
+                282.768_310_546_875,
+            ),
+        ],
+    ),
+    (
+        "Qwen2.5-Coder-0.5B-Instruct.Q4_K_M.gguf",
+        &[
+            (
+                "model.layers.3.self_attn.k_proj.bias",
+                [0.734_375, 0.636_718_75, -0.863_281_25],
+                169.843_353_271_484_38,
+            ),
+            (
+                "model.layers.2.mlp.down_proj.weight",
+                [0.017_112_374, -0.005_978_107_5, 0.002_268_493],
+                14_452.168_261_349_201,
+            ),
+        ],
+    ),
+];
+
+#[test]
+fn real_files_have_the_numbers_that_transformers_reads() {
+    let folder = std::env::var_os("GRADUS_TEST_MODELS").map(PathBuf::from).unwrap_or_default();
+    for (name, known) in REAL {
+        let path = folder.join(name);
+        if !path.is_file() {
+            eprintln!("LEFT OUT: no {name} under GRADUS_TEST_MODELS");
+            continue;
+        }
+        let files = WeightFiles::open_gguf(&path).unwrap();
+        for &(tensor, first, sum) in known {
+            let info = files.info(tensor).unwrap();
+            let start = if info.rows() > 1 { 5 * info.columns() } else { 0 };
+            let found = values(&files, tensor);
+            assert_eq!(found[start..start + 3], first, "{name} {tensor}");
+            let found: f64 = found.iter().map(|&number| f64::from(number).abs()).sum();
+            assert!((found / sum - 1.0).abs() < 1e-9, "{name} {tensor}: {found}");
+        }
+    }
 }

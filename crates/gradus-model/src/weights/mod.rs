@@ -289,34 +289,6 @@ impl WeightFiles {
         Ok(())
     }
 
-    /// The blocks of a matrix of type `Q8_0` as they lie, by row; none for other types,
-    /// and where an adapter changes it.
-    ///
-    /// A scale that is not finite is an error.
-    pub fn rows_q8(&self, name: &str) -> Result<Option<RowsQ8<'_>>, ModelError> {
-        let Some(tensor) = self.tensors.get(name) else { return Ok(None) };
-        let info = &tensor.info;
-        if self.added.contains_key(name)
-            || info.dtype != Dtype::Q8_0
-            || info.shape.len() != 2
-            || tensor.bytes.is_empty()
-        {
-            return Ok(None);
-        }
-        let rows = RowsQ8 { files: self, tensor };
-        for row in 0..rows.count() {
-            for (block, scale) in rows.row(row).chunks_exact(34).enumerate() {
-                let scale = half::f16::from_le_bytes([scale[0], scale[1]]);
-                if !scale.is_finite() {
-                    return Err(self.files[tensor.file].malformed(format!(
-                        "tensor {name}: row {row}, block {block} has a scale of {scale}"
-                    )));
-                }
-            }
-        }
-        Ok(Some(rows))
-    }
-
     /// The bytes of a row of the model.
     fn row_bytes(&self, tensor: &Tensor, row: usize) -> &[u8] {
         let bytes = &self.files[tensor.file].bytes()[tensor.bytes.clone()];
@@ -329,24 +301,5 @@ impl WeightFiles {
             _ => row,
         };
         &bytes[row * size..(row + 1) * size]
-    }
-}
-
-/// The rows of a tensor as `Q8_0` blocks: 2 bytes of scale (binary16) and 32 signed numbers.
-#[derive(Clone, Copy, Debug)]
-pub struct RowsQ8<'a> {
-    files: &'a WeightFiles,
-    tensor: &'a Tensor,
-}
-
-impl<'a> RowsQ8<'a> {
-    /// Rows of the tensor.
-    pub fn count(&self) -> usize {
-        self.tensor.info.rows()
-    }
-
-    /// The blocks of a row, 34 bytes each.
-    pub fn row(&self, row: usize) -> &'a [u8] {
-        self.files.row_bytes(self.tensor, row)
     }
 }
