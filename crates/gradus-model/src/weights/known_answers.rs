@@ -63,7 +63,7 @@ fn metadata_has_the_types_that_were_written() {
 
 /// A tensor of a real file: its name, the first numbers of its sixth row (of its only one),
 /// and the sum of all absolute numbers.
-type Known = (&'static str, [f32; 3], f64);
+type Known = (&'static str, [f64; 3], f64);
 
 /// What transformers 5.24 reads from these files (`from_pretrained(.., gguf_file=..)`, f32).
 const REAL: [(&str, &[Known]); 3] = [
@@ -72,12 +72,12 @@ const REAL: [(&str, &[Known]); 3] = [
         &[
             (
                 "model.layers.3.self_attn.q_proj.weight",
-                [0.128_234_86, 0.357_971_2, 0.013_366_7],
+                [0.128_234_863_281_25, 0.357_971_191_406_25, 0.013_366_699_218_75],
                 54_389.019_165_039_06,
             ),
             (
                 "model.layers.3.self_attn.k_proj.weight",
-                [-0.375, -0.141_235_35, -0.047_729_492],
+                [-0.375, -0.141_235_351_562_5, -0.047_729_492_187_5],
                 21_054.364_334_106_445,
             ),
             (
@@ -93,13 +93,13 @@ const REAL: [(&str, &[Known]); 3] = [
         &[
             (
                 "model.layers.3.self_attn.q_proj.weight",
-                [-0.016_235_352, 0.012_176_514, 0.008_117_676],
+                [-0.016_235_351_562_5, 0.012_176_513_671_875, 0.008_117_675_781_25],
                 17_589.115_531_921_387,
             ),
             ("model.layers.0.input_layernorm.weight", [15.0, 15.875, 9.8125], 7_987.718_75),
             (
                 "model.layers.2.mlp.down_proj.weight",
-                [-0.027_123_153, 0.014_325_917, -0.021_942_02],
+                [-0.027_123_153_209_686_28, 0.014_325_916_767_120_361, -0.021_942_019_462_585_45],
                 16_263.806_673_705_578,
             ),
             (
@@ -119,7 +119,7 @@ const REAL: [(&str, &[Known]); 3] = [
             ),
             (
                 "model.layers.2.mlp.down_proj.weight",
-                [0.017_112_374, -0.005_978_107_5, 0.002_268_493],
+                [0.017_112_374_305_725_098, -0.005_978_107_452_392_578, 0.002_268_493_175_506_592],
                 14_452.168_261_349_201,
             ),
         ],
@@ -140,7 +140,8 @@ fn real_files_have_the_numbers_that_transformers_reads() {
             let info = files.info(tensor).unwrap();
             let start = if info.rows() > 1 { 5 * info.columns() } else { 0 };
             let found = values(&files, tensor);
-            assert_eq!(found[start..start + 3], first, "{name} {tensor}");
+            let three: Vec<f64> = found[start..start + 3].iter().map(|&n| n.into()).collect();
+            assert_eq!(three, first, "{name} {tensor}");
             let found: f64 = found.iter().map(|&number| f64::from(number).abs()).sum();
             assert!((found / sum - 1.0).abs() < 1e-9, "{name} {tensor}: {found}");
         }
