@@ -1,6 +1,5 @@
 use gradus::data::Span;
 
-use crate::tokenizer::EOS;
 use crate::{TokenizeError, Tokenizer};
 
 /// A completion as the evaluator head reads it.
@@ -29,7 +28,7 @@ pub fn judgement(
     let start = tokens.len();
     let written = tokenizer.tokens(completion)?;
     tokens.extend(written.iter().map(|token| token.id));
-    tokens.push(EOS);
+    tokens.push(*tokenizer.end_of_sequence().first().ok_or(TokenizeError::NoEnd)?);
     let end_of_sequence = tokens.len() - 1;
 
     let bytes = completion.as_bytes();
@@ -66,7 +65,7 @@ mod tests {
             judgement(&tokenizer, "5 + 5\n", completion, &spans(ends)).unwrap()
         };
         let judged = read("14\n5\n# 5", &[3, 5, 8]);
-        assert_eq!(judged.tokens, [5, 4, 5, 2, 6, 2, 5, 2, 3, 5, EOS]);
+        assert_eq!(judged.tokens, [5, 4, 5, 2, 6, 2, 5, 2, 3, 5, 1]);
         assert_eq!((judged.completion, judged.positions.as_slice()), (4, &[5, 7, 10][..]));
         // Spans without their newline mean the same; a newline at the very end is a step's own.
         assert_eq!(read("14\n5\n# 5", &[2, 4, 8]).positions, [5, 7, 10]);

@@ -19,12 +19,14 @@
 mod adapter;
 mod allocator;
 mod batch;
+mod chat_template;
 mod checkpoint;
 mod composed;
 mod config;
 mod decoder;
 mod decoding;
 mod description;
+mod encoder;
 mod error;
 mod fused;
 mod generate;
@@ -45,15 +47,18 @@ mod weights;
 pub use adapter::{Adapter, LowRank};
 pub use allocator::tune_allocator;
 pub use batch::{Example, LmTarget, Losses, ValueTarget};
+pub use chat_template::{ChatTemplate, TemplateError};
 pub use composed::ComposedLoss;
 pub use config::{Activation, DecoderConfig};
 pub use decoder::{Decoder, Parameter};
 pub use description::ModelDescription;
+pub use encoder::Encoder;
 pub use error::ModelError;
 pub use gradients::{Gradients, gradients};
 pub use judgement::{Judgement, judgement};
 pub use local_model::LocalModel;
 pub use tokenizer::{
-    ByteTokenizer, EOS, PAD, SymbolError, SymbolTokenizer, Token, TokenizeError, Tokenizer,
+    ByteTokenizer, SubwordTokenizer, SymbolError, SymbolTokenizer, Token, TokenizeError, Tokenizer,
+    whole_characters,
 };
 pub use weights::{Dtype, Metadata, TensorInfo, WeightFiles};

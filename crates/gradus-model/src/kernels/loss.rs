@@ -48,3 +48,16 @@ kernel! {
         }
     }
 }
+
+kernel! {
+    /// Softmax of every row of `width` scores.
+    pub(crate) fn softmax_rows(scores: &mut [f32], width: usize) {
+        for row in scores.chunks_exact_mut(width) {
+            let shift = largest(row);
+            let scale = 1.0 / exp_and_sum(row, shift);
+            for score in row {
+                *score *= scale;
+            }
+        }
+    }
+}

@@ -67,6 +67,22 @@ pub(super) fn dot(x: &[f32], y: &[f32]) -> f32 {
     fold(lanes, |a, b| a + b)
 }
 
+/// `sum_i x_i`
+#[inline(always)]
+pub(super) fn sum(x: &[f32]) -> f32 {
+    let mut lanes = [0.0; LANES];
+    let (chunks, rest) = x.as_chunks::<LANES>();
+    for chunk in chunks {
+        for lane in 0..LANES {
+            lanes[lane] += chunk[lane];
+        }
+    }
+    for (lane, x) in lanes.iter_mut().zip(rest) {
+        *lane += x;
+    }
+    fold(lanes, |a, b| a + b)
+}
+
 /// The largest element, or negative infinity.
 #[inline(always)]
 pub(super) fn largest(x: &[f32]) -> f32 {

@@ -32,16 +32,16 @@ mod norm;
 mod quantized;
 mod rope;
 
-pub(crate) use activation::{gelu, gelu_backward, swiglu, swiglu_backward};
+pub(crate) use activation::{gelu, gelu_backward, gelu_erf, swiglu, swiglu_backward};
 pub(crate) use attention::{Attention, AttentionScratch};
 pub(crate) use decode::{Heads, Segment, attend};
 #[expect(unused_imports, reason = "for pretrained models, which do not call it yet")]
 pub(crate) use grouped::{KeyValues, Reading, attend_grouped};
-pub(crate) use loss::{cross_entropy, probabilities};
+pub(crate) use loss::{cross_entropy, probabilities, softmax_rows};
 pub(crate) use matmul::{Panels, matmul, matmul_transposed_left};
 #[expect(unused_imports, reason = "for pretrained models, which do not call it yet")]
 pub(crate) use matrix::Matrix;
-pub(crate) use norm::{rms_norm, rms_norm_backward};
+pub(crate) use norm::{layer_norm, rms_norm, rms_norm_backward};
 pub(crate) use rope::{Rotary, rotate};
 
 /// Compiles a function once per instruction set and dispatches at run time.

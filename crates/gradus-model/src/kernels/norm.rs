@@ -1,5 +1,5 @@
 use super::kernel;
-use super::math::dot;
+use super::math::{dot, sum};
 
 kernel! {
     /// `y = x / sqrt(mean(x^2) + eps) * weight`, row by row (Zhang and Sennrich
@@ -44,5 +44,40 @@ kernel! {
                 *dweight = (x * inverse).mul_add(*dy, *dweight);
             }
         }
+    }
+}
+
+kernel! {
+    /// `y = (x - mean) / sqrt(variance + eps) * weight + bias`, row by row (Ba et al. 2016,
+    /// section 3); the variance is the mean square deviation.
+    pub(crate) fn layer_norm(x: &[f32], weight: &[f32], bias: &[f32], eps: f32, y: &mut [f32]) {
+        let width = weight.len();
+        for (x, y) in x.chunks_exact(width).zip(y.chunks_exact_mut(width)) {
+            let mean = sum(x) / width as f32;
+            for (y, x) in y.iter_mut().zip(x) {
+                *y = x - mean;
+            }
+            let inverse = 1.0 / (dot(y, y) / width as f32 + eps).sqrt();
+            for ((y, weight), bias) in y.iter_mut().zip(weight).zip(bias) {
+                *y = (*y * inverse).mul_add(*weight, *bias);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// By `torch.nn.functional.layer_norm([1, 2, 4, -3], weight, bias, 1e-5)`.
+    #[test]
+    fn a_layer_norm_is_that_of_pytorch() {
+        let mut y = [0.0; 8];
+        let x = [1.0, 2.0, 4.0, -3.0];
+        layer_norm(&[x, x].concat(), &[1.0, 2.0, 0.5, 1.0], &[0.0, 1.0, 0.0, -1.0], 1e-5, &mut y);
+        for (found, expected) in y[4..].iter().zip([0.0, 1.784_463_5, 0.588_347_6, -2.568_926_8]) {
+            assert!((found - expected).abs() < 1e-6, "{found} {expected}");
+        }
+        assert_eq!(y[..4], y[4..]);
     }
 }
