@@ -144,7 +144,7 @@ impl<'a> Call<'a> {
             // Who does not say what he counted may have counted the worst.
             let spent = match &outcome {
                 Ok((_, spent)) => spent.unwrap_or(message.worst),
-                Err(Failed::Passing { billed: true, .. }) => message.worst,
+                Err(Failed::Passing { billed: true, .. } | Failed::TooLong(_)) => message.worst,
                 Err(_) => Tokens::default(),
             };
             server.ledger.settle(message.worst, spent);
@@ -156,7 +156,9 @@ impl<'a> Call<'a> {
                     counts.given_up_in_a_row.store(0, Ordering::Relaxed);
                     return Ok(answer);
                 }
-                Err(Failed::Refused(reason)) => return Err(NoAnswer::Row(reason)),
+                Err(Failed::Refused(reason) | Failed::TooLong(reason)) => {
+                    return Err(NoAnswer::Row(reason));
+                }
                 Err(Failed::Missing(reason)) if message.probe => {
                     return Err(NoAnswer::Row(reason));
                 }

@@ -50,6 +50,8 @@ pub(crate) enum Failed {
     },
     /// This request is refused; others may not be.
     Refused(String),
+    /// The answer is there, and longer than is read.
+    TooLong(String),
     /// There is no such model or endpoint.
     Missing(String),
     /// No request can succeed.
@@ -165,7 +167,7 @@ impl Http {
     fn failed(&self, error: &ureq::Error) -> Failed {
         let passing = |reason: String, billed: bool| Failed::Passing { reason, wait: None, billed };
         match error {
-            ureq::Error::BodyExceedsLimit(_) => Failed::Refused(format!(
+            ureq::Error::BodyExceedsLimit(_) => Failed::TooLong(format!(
                 "the answer is longer than max_response_bytes ({})",
                 self.max_response_bytes
             )),
@@ -186,6 +188,10 @@ impl Http {
             ureq::Error::ConnectionFailed => passing("no connection".into(), false),
             ureq::Error::Tls(_) | ureq::Error::Rustls(_) | ureq::Error::TlsRequired => {
                 Failed::Gone(format!("no safe connection: {error}"))
+            }
+            // As the system's verifier says it, inside an error of the handshake.
+            ureq::Error::Io(io) if io.to_string().starts_with("invalid peer certificate") => {
+                Failed::Gone(format!("no safe connection: {io}"))
             }
             other => passing(format!("the answer broke off: {other}"), true),
         }

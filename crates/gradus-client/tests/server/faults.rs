@@ -87,7 +87,10 @@ fn a_slow_drip_ends_in_time() {
 
 #[test]
 fn an_answer_without_end_is_not_read_to_memory() {
-    let reason = always(3, |_| Answer::Flood);
+    let reason = always(3, |request| {
+        assert!(request.number <= 1);
+        Answer::Flood
+    });
     assert!(reason.contains("longer than max_response_bytes (1048576)"), "{reason}");
 }
 
