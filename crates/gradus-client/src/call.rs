@@ -157,6 +157,7 @@ impl<'a> Call<'a> {
                     return Ok(answer);
                 }
                 Err(Failed::Refused(reason) | Failed::TooLong(reason)) => {
+                    counts.given_up_in_a_row.store(0, Ordering::Relaxed);
                     return Err(NoAnswer::Row(reason));
                 }
                 Err(Failed::Missing(reason)) if message.probe => {

@@ -79,6 +79,10 @@ pub enum Api {
 }
 
 /// What may be spent in all, before which a run stops.
+///
+/// Room is kept for the worst case of every request under way: a token for each byte of its
+/// prompt and what a template adds, and `max_tokens` for each sample. An answer that counts
+/// its tokens is charged with these; one that does not, or breaks off, with the worst case.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Budget {
