@@ -12,6 +12,7 @@ use gradus::prompt::PromptError;
 use gradus::run::{ErrorKind, RecipeError, RunError, resume_line};
 use gradus::search::SearchError;
 use gradus::tasks::TaskError;
+use gradus_client::ConnectError;
 use gradus_model::ModelError;
 use gradus_model::hub::HubError;
 use gradus_studies::StudyError;
@@ -309,7 +310,8 @@ fn study_exit(error: &StudyError) -> ExitCode {
         StudyError::Json(_) => ExitCode::Bug,
         StudyError::Config(_) | StudyError::Task(_) | StudyError::Symbols(_) => ExitCode::Usage,
         StudyError::Model(error) => model_exit(error),
-        StudyError::Lm(_) => ExitCode::Unavailable,
+        StudyError::Lm(_) | StudyError::Server(ConnectError::Server(_)) => ExitCode::Unavailable,
+        StudyError::Server(ConnectError::Config(_)) => ExitCode::Usage,
     }
 }
 

@@ -7,6 +7,7 @@ use clap::ValueEnum;
 use gradus::data::{self, Problem};
 use gradus::lm::Prompt;
 use gradus::prompt::{self, Demonstrations, Prompter, Shows};
+use gradus_client::Api;
 use gradus_studies::Model;
 use gradus_studies::completions::Asked;
 use serde_json::{Value, json};
@@ -52,6 +53,11 @@ enum Form {
 }
 
 impl PromptArgs {
+    /// The endpoint of a server that takes such prompts.
+    pub(crate) fn api(&self) -> Api {
+        if self.form == Form::Text { Api::Completions } else { Api::Chat }
+    }
+
     /// Whether prompts are chats.
     pub(crate) fn chat(&self, model: &Model) -> bool {
         match self.form {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::loopback::Loopback;
 use crate::tool::Folder;
 
 /// Problems with answers and three levels.
@@ -307,4 +308,64 @@ fn texts_become_vectors() {
     assert_eq!((vector.len(), vector.iter().sum::<f64>()), (256, question.len() as f64));
     let refused = "embed problems.jsonl --model fake/oracle --out other.jsonl";
     assert!(folder.gradus(refused).failed(5).contains("cannot turn texts into vectors"));
+}
+
+#[test]
+fn a_server_gives_rows_of_the_same_fields_as_a_script() {
+    let folder = folder(5);
+    let server = Loopback::start(0);
+    let script = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../examples/sample-verify-search.sh");
+    let mut command = std::process::Command::new(&script);
+    command.args(["problems.jsonl", "out", "openai/sums", "--n", "4", "--base-url"]);
+    command.arg(&server.base_url).current_dir(folder.path(""));
+    command.env("GRADUS", env!("CARGO_BIN_EXE_gradus")).env_remove("OPENAI_API_KEY");
+    let said = crate::tool::Said::from(command.output().unwrap());
+    assert!(said.stderr.contains("requests, 0 failed"), "{said:?}");
+    assert!(said.done().contains("100.0%"));
+    let rows = rows(&folder, "out/rows.jsonl");
+    assert_eq!(rows.len(), 20);
+    let expected = json!({
+        "problem": "p0002", "sample": 1, "text": "The answer is \\boxed{3}.", "log_prob": -0.5,
+        "finish_reason": "stop", "model": rows[0]["model"], "seed": 1,
+        "metadata": rows[9]["metadata"],
+    });
+    assert_eq!(rows[9], expected);
+    let wrong = format!("sample problems.jsonl --model openai/sum --base-url {}", server.base_url);
+    let said = folder.gradus(&format!("{wrong} --out other.jsonl")).failed(5);
+    assert!(said.contains("the nearest is \"sums\""), "{said}");
+}
+
+#[test]
+fn a_server_with_faults_that_is_left_in_the_middle_ends_with_every_row_once() {
+    let count: usize = std::env::var("GRADUS_TEST_PROMPTS")
+        .ok()
+        .and_then(|count| count.parse().ok())
+        .unwrap_or(60);
+    let folder = folder(count);
+    let server = Loopback::start(3);
+    let args = format!(
+        "sample problems.jsonl --model openai/sums --n 4 --base-url {} --out rows.jsonl --resume",
+        server.base_url
+    );
+    let mut kills = 0;
+    for attempt in 0..10 {
+        let mut command = folder.command(&args.split(' ').collect::<Vec<_>>());
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        sleep(Duration::from_millis(300 + 50 * attempt));
+        if child.try_wait().unwrap().is_none() {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            kills += 1;
+        }
+    }
+    let said = folder.gradus(&args).done();
+    let all = 4 * count;
+    assert_eq!(said, format!("rows.jsonl: {all} of {all} rows\n"));
+    let rows = rows(&folder, "rows.jsonl");
+    let mut keys: Vec<String> =
+        rows.iter().map(|row| format!("{} {}", row["problem"], row["sample"])).collect();
+    keys.dedup();
+    assert_eq!(keys.len(), all);
+    assert!(kills > 0 && server.requests.load(std::sync::atomic::Ordering::Relaxed) > 0);
 }

@@ -5,6 +5,7 @@
 mod basics;
 mod difficulty;
 mod folders;
+mod loopback;
 mod models;
 mod ratings;
 mod rows;

@@ -6,6 +6,7 @@ use gradus::lm::{LmError, RowError};
 use gradus::run::RunError;
 use gradus::search::SearchError;
 use gradus::tasks::TaskError;
+use gradus_client::ConnectError;
 use gradus_model::{ModelError, SymbolError};
 use gradus_train::TrainError;
 
@@ -30,6 +31,9 @@ pub enum StudyError {
     /// A model's call failed.
     #[error(transparent)]
     Lm(#[from] LmError),
+    /// A server cannot be used.
+    #[error(transparent)]
+    Server(#[from] ConnectError),
     /// A row failed that the study cannot do without.
     #[error(transparent)]
     Row(#[from] RowError),

@@ -21,7 +21,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 pub use error::StudyError;
-pub use models::Model;
+pub use models::{Model, Opening};
 
 /// One study: what `gradus run` runs.
 pub trait Study: Sync {

@@ -4,9 +4,22 @@ use gradus::data::Problem;
 use gradus::lm::{
     Echo, Embed, Fake, Generate, LmError, LogProb, ModelName, ModelSource, Oracle, Prompt, Replay,
 };
+use gradus::run::Monitor;
+use gradus_client::{Api, Config, Server, Usage};
 use gradus_model::LocalModel;
 
 use crate::StudyError;
+
+/// What opening a model may need beside its name.
+#[derive(Clone, Debug)]
+pub struct Opening<'a> {
+    /// Problems that a `fake/oracle` knows the answers of.
+    pub problems: &'a [Problem],
+    /// How a server is reached; the model's name is filled in.
+    pub server: Config,
+    /// Whom a server tells what it can do, and asks whether to go on.
+    pub monitor: &'a Monitor,
+}
 
 /// A model that was opened by its name.
 #[derive(Debug)]
@@ -18,14 +31,15 @@ pub struct Model {
 #[derive(Debug)]
 enum Kind {
     Local(LocalModel),
+    Server { server: Box<Server>, chat: bool },
     Echo(Echo),
     Replay(Replay),
     Oracle(Oracle),
 }
 
 impl Model {
-    /// Opens the model; `problems` are those that a `fake/oracle` knows the answers of.
-    pub fn open(name: &ModelName, problems: &[Problem]) -> Result<Self, StudyError> {
+    /// Opens the model. A server is asked whether it has it.
+    pub fn open(name: &ModelName, opening: Opening<'_>) -> Result<Self, StudyError> {
         let unavailable = |reason: &str| {
             Err(LmError::Unavailable { model: name.to_string(), reason: reason.to_owned() }.into())
         };
@@ -37,9 +51,15 @@ impl Model {
             ModelSource::Fake(Fake::Echo) => Kind::Echo(Echo),
             ModelSource::Fake(Fake::Replay(file)) => Kind::Replay(Replay::read(file)?),
             ModelSource::Fake(Fake::Oracle(accuracy)) => {
-                Kind::Oracle(Oracle::new(accuracy.clone(), problems))
+                Kind::Oracle(Oracle::new(accuracy.clone(), opening.problems))
             }
-            ModelSource::Hub { .. } | ModelSource::Gguf(_) | ModelSource::Server(_) => {
+            ModelSource::Server(model) => {
+                let config = Config { model: model.clone(), ..opening.server };
+                let chat = config.api == Api::Chat;
+                let server = Box::new(Server::connect(config, opening.monitor)?);
+                Kind::Server { server, chat }
+            }
+            ModelSource::Hub { .. } | ModelSource::Gguf(_) => {
                 return unavailable("models of this kind cannot be opened yet");
             }
         };
@@ -50,6 +70,7 @@ impl Model {
     pub fn generate(&self) -> Result<&dyn Generate, LmError> {
         match &self.kind {
             Kind::Local(model) => Ok(model),
+            Kind::Server { server, .. } => Ok(&**server),
             Kind::Echo(model) => Ok(model),
             Kind::Replay(model) => Ok(model),
             Kind::Oracle(model) => Ok(model),
@@ -60,6 +81,7 @@ impl Model {
     pub fn log_prob(&self) -> Result<&dyn LogProb, LmError> {
         match &self.kind {
             Kind::Local(model) => Ok(model),
+            Kind::Server { server, .. } => Ok(&**server),
             Kind::Echo(model) => Ok(model),
             Kind::Replay(_) | Kind::Oracle(_) => Err(self.cannot("score text")),
         }
@@ -68,6 +90,7 @@ impl Model {
     /// The model as one that turns texts into vectors.
     pub fn embed(&self) -> Result<&dyn Embed, LmError> {
         match &self.kind {
+            Kind::Server { server, .. } => Ok(&**server),
             Kind::Echo(model) => Ok(model),
             Kind::Local(_) | Kind::Replay(_) | Kind::Oracle(_) => {
                 Err(self.cannot("turn texts into vectors"))
@@ -78,6 +101,7 @@ impl Model {
     /// Whether prompts are best given as a chat, for a template of the model's own.
     pub fn chats(&self) -> bool {
         match &self.kind {
+            Kind::Server { chat, .. } => *chat,
             Kind::Local(_) | Kind::Echo(_) | Kind::Replay(_) | Kind::Oracle(_) => false,
         }
     }
@@ -96,13 +120,21 @@ impl Model {
     pub fn context(&self) -> Option<usize> {
         match &self.kind {
             Kind::Local(model) => Some(model.decoder.config().max_position_embeddings),
-            Kind::Echo(_) | Kind::Replay(_) | Kind::Oracle(_) => None,
+            Kind::Server { .. } | Kind::Echo(_) | Kind::Replay(_) | Kind::Oracle(_) => None,
         }
     }
 
     /// Whether sampling takes this machine's time, so that a trial of it costs nothing.
     pub fn is_local(&self) -> bool {
         matches!(self.kind, Kind::Local(_))
+    }
+
+    /// What a server was asked and what it took.
+    pub fn usage(&self) -> Option<Usage> {
+        match &self.kind {
+            Kind::Server { server, .. } => Some(server.usage()),
+            _ => None,
+        }
     }
 
     fn cannot(&self, request: &str) -> LmError {

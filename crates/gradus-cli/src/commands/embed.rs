@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 use gradus::data::{self, FieldError, Fields, Row};
 use gradus::lm::Pooling;
+use gradus_client::Api;
 use serde::Serialize;
 use serde_json::json;
 
@@ -113,7 +114,8 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<Output, Failure> {
     let lines: Vec<String> = rows.iter().map(data::to_line).collect();
     let hash = data::hash_bytes(lines.join("\n").as_bytes());
     let rows = args.subset.of(rows);
-    let model = args.model.open(&[])?;
+    let monitor = progress::monitor(global.shown())?;
+    let model = args.model.open(&[], Api::Completions, &monitor)?;
     let embedder = model.embed()?;
     let config = json!({
         "model": args.model.name(),
@@ -123,7 +125,6 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<Output, Failure> {
         "limit": args.subset.limit(),
         "shard": args.subset.shard(),
     });
-    let monitor = progress::monitor(global.shown())?;
     let total = rows.len() as u64;
     let file = RowFile::open(&args.out, "embed", config, total, args.resume, monitor)?;
     let work = file.work();

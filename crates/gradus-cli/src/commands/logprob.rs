@@ -7,6 +7,7 @@ use gradus::lm::{Continuation, Detail, Key, Prompt};
 use gradus::prompt::letter;
 use gradus::report::{Column, Number, Table};
 use gradus::stats;
+use gradus_client::Api;
 use gradus_studies::Model;
 use gradus_studies::log_probs::{self, ToScore};
 use serde::Serialize;
@@ -121,7 +122,8 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<Output, Failure> {
     }
     let lines: Vec<String> = rows.iter().map(data::to_line).collect();
     let hash = data::hash_bytes(lines.join("\n").as_bytes());
-    let model = args.model.open(&[])?;
+    let monitor = progress::monitor(global.shown())?;
+    let model = args.model.open(&[], Api::Completions, &monitor)?;
     let scorer = model.log_prob()?;
     let texts = texts(args, &model, args.subset.of(rows))?;
     let keeps = |one: Kept| args.keep.contains(&one);
@@ -138,7 +140,6 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<Output, Failure> {
         "keep": kept,
     });
     let detail = Detail { ranks: keeps(Kept::Ranks), moments: keeps(Kept::Moments) };
-    let monitor = progress::monitor(global.shown())?;
     let expected = texts.len() as u64;
     let file = RowFile::open(&args.out, "logprob", config, expected, args.resume, monitor)?;
     let named = (scorer, args.model.name());

@@ -34,6 +34,7 @@ use crate::subset::SubsetArgs;
 /// Examples:
 ///   gradus sample problems.jsonl --model models/smol --n 8 --prompt chain-of-thought --out rows.jsonl
 ///   gradus sample problems.jsonl --model gguf/model.gguf --limit 20 --out rows.jsonl --dry-run
+///   gradus sample problems.jsonl --model openai/NAME --base-url http://localhost:8000/v1 --out rows.jsonl
 ///   gradus sample problems.jsonl --model fake/oracle:0.9,0.5 --n 4 --out rows.jsonl
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
@@ -151,7 +152,8 @@ const STRATEGY: &str = "zero-shot";
 
 pub(crate) fn run(args: &Args, global: &Global) -> Result<Output, Failure> {
     let problems = prompting::problems(&args.problems)?;
-    let model = args.model.open(&problems)?;
+    let monitor = progress::monitor(global.shown())?;
+    let model = args.model.open(&problems, args.prompt.api(), &monitor)?;
     let hash = prompting::hash(&problems);
     let problems = args.subset.of(problems);
     let sampling = args.sampling.sampling(args.prompt.chat(&model));
@@ -171,7 +173,6 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<Output, Failure> {
         "sampling": record(&sampling),
     });
     let expected = asked.len() as u64 * u64::from(args.n);
-    let monitor = progress::monitor(global.shown())?;
     let file = RowFile::open(&args.out, "sample", config, expected, args.resume, monitor)?;
     let sampled =
         completions::sample(file.work(), file.name()?, generate, &asked, args.n, &sampling)
@@ -195,6 +196,13 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<Output, Failure> {
                 sampled.tokens as f64 / seconds
             ),
         );
+    }
+    if let Some(usage) = model.usage() {
+        let dollars = usage.dollars.map_or(String::new(), |dollars| format!(", ${dollars:.4}"));
+        output.notes.push(format!(
+            "{} requests, {} failed, {} answers from the cache; {} prompt and {} completion tokens{dollars}",
+            usage.requests, usage.failed, usage.cached, usage.prompt_tokens, usage.completion_tokens
+        ));
     }
     Ok(output)
 }
@@ -261,6 +269,7 @@ struct Plan<'a> {
     counted: bool,
     max_tokens: u64,
     max_seconds: Option<f64>,
+    max_dollars: Option<f64>,
     first_prompt: Option<&'a str>,
 }
 
@@ -285,6 +294,7 @@ fn plan(
         prompt_tokens,
         counted,
         max_tokens,
+        max_dollars: args.model.dollars(prompt_tokens, max_tokens),
         max_seconds: per_token.map(|seconds| seconds * max_tokens as f64),
         first_prompt: Some(&first),
     };
@@ -297,6 +307,9 @@ fn plan(
     ];
     if let Some(seconds) = plan.max_seconds {
         rows.push(vec!["time".into(), format!("at most about {seconds:.0} s").into()]);
+    }
+    if let Some(dollars) = plan.max_dollars {
+        rows.push(vec!["cost".into(), format!("at most about ${dollars:.2}").into()]);
     }
     let table = Table {
         caption: format!("{} on {}", args.model.name(), args.problems.display()),
