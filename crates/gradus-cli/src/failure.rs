@@ -308,10 +308,12 @@ fn study_exit(error: &StudyError) -> ExitCode {
         StudyError::Irt(error) => irt_exit(error),
         StudyError::Label(error) => label_exit(error),
         StudyError::Json(_) => ExitCode::Bug,
-        StudyError::Config(_) | StudyError::Task(_) | StudyError::Symbols(_) => ExitCode::Usage,
+        StudyError::Config(_)
+        | StudyError::Task(_)
+        | StudyError::Symbols(_)
+        | StudyError::Server(ConnectError::Config(_)) => ExitCode::Usage,
         StudyError::Model(error) => model_exit(error),
         StudyError::Lm(_) | StudyError::Server(ConnectError::Server(_)) => ExitCode::Unavailable,
-        StudyError::Server(ConnectError::Config(_)) => ExitCode::Usage,
     }
 }
 
