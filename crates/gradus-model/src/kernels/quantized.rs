@@ -13,6 +13,7 @@ use super::lanes::Lanes;
 use super::lanes::Portable;
 #[cfg(target_arch = "x86_64")]
 use super::lanes::{Avx2, Avx512};
+use super::math::fold;
 use super::matmul::{Pieces, store};
 #[cfg(target_arch = "x86_64")]
 use super::{Instructions, instructions};
@@ -68,9 +69,10 @@ impl Quantized {
         assert_eq!(weights.len(), outputs * inputs, "weights to round");
         let blocks = weights.chunks_exact(inputs.max(1)).flat_map(|row| {
             row.chunks(BLOCK).map(|block| {
-                let scale = magnitude(block) / 127.0;
+                let block = padded(block);
+                let scale = magnitude(&block) / 127.0;
                 let mut rounded = [0; BLOCK];
-                for (rounded, weight) in rounded.iter_mut().zip(block) {
+                for (rounded, weight) in rounded.iter_mut().zip(&block) {
                     *rounded = (weight / scale).round_ties_even() as i8;
                 }
                 (scale, rounded)
@@ -152,14 +154,26 @@ impl Rounded {
 
 /// The largest magnitude; no number if there is one that is not finite.
 #[inline(always)]
-fn magnitude(numbers: &[f32]) -> f32 {
-    let (mut largest, mut broken) = (0.0, 0.0);
-    for number in numbers {
-        let size = number.abs();
-        largest = if size > largest { size } else { largest };
-        broken += number * 0.0;
+fn magnitude(numbers: &[f32; BLOCK]) -> f32 {
+    let larger = |a: f32, b: f32| if a > b { a } else { b };
+    let (mut largest, mut broken) = ([0.0; BLOCK / 2], [0.0; BLOCK / 2]);
+    for half in numbers.as_chunks::<{ BLOCK / 2 }>().0 {
+        for lane in 0..BLOCK / 2 {
+            largest[lane] = larger(half[lane].abs(), largest[lane]);
+            broken[lane] += half[lane] * 0.0;
+        }
     }
-    largest + broken
+    fold(largest, larger) + fold(broken, |a, b| a + b)
+}
+
+/// Numbers, and zeros where some are missing.
+#[inline(always)]
+fn padded(numbers: &[f32]) -> [f32; BLOCK] {
+    numbers.first_chunk().copied().unwrap_or_else(|| {
+        let mut padded = [0.0; BLOCK];
+        padded[..numbers.len()].copy_from_slice(numbers);
+        padded
+    })
 }
 
 /// Integer products of one processor.
@@ -194,12 +208,11 @@ fn round_with<D: Dots>(rows: &[f32], depth: usize, to: &mut Vec<RowBlock>) {
     to.reserve(rows.len() / depth * depth.div_ceil(BLOCK));
     for row in rows.chunks_exact(depth) {
         for block in row.chunks(BLOCK) {
-            let mut padded = [0.0; BLOCK];
-            padded[..block.len()].copy_from_slice(block);
-            let largest = magnitude(&padded);
+            let block = padded(block);
+            let largest = magnitude(&block);
             let inverse = if largest < SMALLEST { 0.0 } else { LARGEST / largest };
             let mut rounded = [0; BLOCK];
-            for (rounded, number) in rounded.iter_mut().zip(&padded) {
+            for (rounded, number) in rounded.iter_mut().zip(&block) {
                 *rounded = (number * inverse).round_ties_even() as i32;
             }
             let sum: i32 = rounded.iter().sum();
@@ -375,11 +388,16 @@ mod x86 {
         fn words(numbers: &[i32; BLOCK]) -> [i32; BLOCK / 2] {
             let mut words = [0; BLOCK / 2];
             let (upper, lower) = words.split_at_mut(BLOCK / 4);
-            for ((upper, lower), four) in
-                upper.iter_mut().zip(lower).zip(numbers.as_chunks::<4>().0)
-            {
-                *upper = i32::from_le_bytes(four.map(|number| ((number + 128) >> 8) as u8));
-                *lower = i32::from_le_bytes(four.map(|number| number as u8));
+            let fours = upper.as_chunks_mut::<4>().0.iter_mut().zip(lower.as_chunks_mut::<4>().0);
+            for ((upper, lower), numbers) in fours.zip(numbers.as_chunks::<16>().0) {
+                unsafe {
+                    let numbers = arch::_mm512_loadu_si512(numbers.as_ptr().cast());
+                    let nearest = arch::_mm512_add_epi32(numbers, arch::_mm512_set1_epi32(128));
+                    let shifted = arch::_mm512_srai_epi32::<8>(nearest);
+                    let (to_upper, to_lower) = (upper.as_mut_ptr(), lower.as_mut_ptr());
+                    arch::_mm_storeu_si128(to_upper.cast(), arch::_mm512_cvtepi32_epi8(shifted));
+                    arch::_mm_storeu_si128(to_lower.cast(), arch::_mm512_cvtepi32_epi8(numbers));
+                }
             }
             words
         }
