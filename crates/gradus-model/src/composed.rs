@@ -148,17 +148,17 @@ fn unzip3<A, B, C>(items: impl Iterator<Item = (A, B, C)>) -> (Vec<A>, Vec<B>, V
 }
 
 /// `x w^T`
-fn linear(x: &Tensor, weight: &Tensor) -> Result<Tensor> {
+pub(crate) fn linear(x: &Tensor, weight: &Tensor) -> Result<Tensor> {
     x.matmul(&weight.t()?)
 }
 
 /// Zhang and Sennrich 2019, "Root Mean Square Layer Normalization", equation 4.
-fn rms_norm(x: &Tensor, weight: &Tensor, eps: f32) -> Result<Tensor> {
+pub(crate) fn rms_norm(x: &Tensor, weight: &Tensor, eps: f32) -> Result<Tensor> {
     let mean_square = x.sqr()?.mean_keepdim(D::Minus1)?;
     x.broadcast_div(&(mean_square + f64::from(eps))?.sqrt()?)?.broadcast_mul(weight)
 }
 
-fn softmax(scores: &Tensor) -> Result<Tensor> {
+pub(crate) fn softmax(scores: &Tensor) -> Result<Tensor> {
     let exp = scores.broadcast_sub(&scores.max_keepdim(D::Minus1)?.detach())?.exp()?;
     exp.broadcast_div(&exp.sum_keepdim(D::Minus1)?)
 }
@@ -174,7 +174,7 @@ fn rotary(head: usize, theta: f32, positions: usize) -> Result<(Tensor, Tensor)>
 }
 
 /// Rotates the first half of each head against the second.
-fn rotate(x: &Tensor, cos: &Tensor, sin: &Tensor) -> Result<Tensor> {
+pub(crate) fn rotate(x: &Tensor, cos: &Tensor, sin: &Tensor) -> Result<Tensor> {
     let half = x.dim(D::Minus1)? / 2;
     let first = x.narrow(D::Minus1, 0, half)?.contiguous()?;
     let second = x.narrow(D::Minus1, half, half)?.contiguous()?;

@@ -2,9 +2,11 @@
 
 use std::rc::Rc;
 
+use crate::ModelError;
 use crate::fused::{Rows, Workspace, states};
 use crate::kernels::{self, Heads, Rotary, Segment};
 use crate::packed::PackedWeights;
+use crate::sampler::Decode;
 use crate::{Activation, DecoderConfig};
 
 /// Keys and values of a prompt, one segment per layer; samples of it share them.
@@ -54,7 +56,6 @@ pub(crate) struct Decoding<'a> {
     attended: Vec<f32>,
     inner: Vec<f32>,
     activated: Vec<f32>,
-    logits: Vec<f32>,
     scores: Vec<f32>,
     positions: Vec<u32>,
 }
@@ -73,23 +74,29 @@ impl<'a> Decoding<'a> {
             attended: Vec::new(),
             inner: Vec::new(),
             activated: Vec::new(),
-            logits: Vec::new(),
             scores: Vec::new(),
             positions: Vec::new(),
         }
     }
+}
 
-    /// Reads prompts: their keys and values, and the logits that follow each,
-    /// row by row (prompts, vocabulary).
-    pub(crate) fn read(&mut self, prompts: &[&[u32]]) -> (Vec<Prompt>, &[f32]) {
+impl Decode for Decoding<'_> {
+    type Prompt = Prompt;
+    type Sequence = Sequence;
+
+    fn read(
+        &mut self,
+        prompts: &[&[u32]],
+        logits: &mut Vec<f32>,
+    ) -> Result<Vec<Prompt>, ModelError> {
         let config = self.config;
         let mut rows = Rows::default();
         for tokens in prompts {
             rows.push(tokens, &[tokens.len() - 1]);
         }
         let states = states(config, self.weights, &rows, &mut self.workspace);
-        self.logits.resize(prompts.len() * config.vocab_size, 0.0);
-        kernels::matmul(states, &self.weights.lm_head.forward, &mut self.logits, false);
+        logits.resize(prompts.len() * config.vocab_size, 0.0);
+        kernels::matmul(states, &self.weights.lm_head.forward, logits, false);
         let read = (0..prompts.len())
             .map(|index| {
                 let layers = (0..config.num_hidden_layers).map(|layer| {
@@ -105,11 +112,25 @@ impl<'a> Decoding<'a> {
                 Rc::new(layers.collect())
             })
             .collect();
-        (read, &self.logits)
+        Ok(read)
     }
 
-    /// Adds a token to each sequence; the logits that follow, row by row.
-    pub(crate) fn step(&mut self, tokens: &[u32], sequences: &mut [&mut Sequence]) -> &mut [f32] {
+    fn begin(&self, prompt: Prompt, room: usize, finished: Option<Sequence>) -> Sequence {
+        match finished {
+            Some(mut sequence) => {
+                sequence.restart(prompt);
+                sequence
+            }
+            None => Sequence::new(prompt, self.config, room),
+        }
+    }
+
+    fn step(
+        &mut self,
+        tokens: &[u32],
+        sequences: &mut [&mut Sequence],
+        logits: &mut Vec<f32>,
+    ) -> Result<(), ModelError> {
         let (config, weights) = (self.config, self.weights);
         let (d, eps, rows) = (config.hidden_size, config.rms_norm_eps, tokens.len());
         self.positions.clear();
@@ -126,7 +147,7 @@ impl<'a> Decoding<'a> {
         self.attended.resize(rows * d, 0.0);
         self.inner.resize(rows * config.packed_intermediate_size(), 0.0);
         self.activated.resize(rows * config.intermediate_size, 0.0);
-        self.logits.resize(rows * config.vocab_size, 0.0);
+        logits.resize(rows * config.vocab_size, 0.0);
 
         let scale = 1.0 / (config.head_size() as f32).sqrt();
         for (index, layer) in weights.layers.iter().enumerate() {
@@ -153,7 +174,7 @@ impl<'a> Decoding<'a> {
             kernels::matmul(&self.activated, &layer.mlp_out.forward, &mut self.x, true);
         }
         kernels::rms_norm(&self.x, &weights.final_norm, eps, &mut self.normed, &mut self.inverse);
-        kernels::matmul(&self.normed, &weights.lm_head.forward, &mut self.logits, false);
-        &mut self.logits
+        kernels::matmul(&self.normed, &weights.lm_head.forward, logits, false);
+        Ok(())
     }
 }

@@ -36,10 +36,13 @@ mod gradients;
 pub mod hub;
 mod judgement;
 mod kernels;
+mod language;
 mod local_model;
 mod packed;
 mod pick;
+mod pretrained;
 mod rotary;
+mod sampler;
 mod score;
 mod tokenizer;
 mod weights;
@@ -57,6 +60,7 @@ pub use error::ModelError;
 pub use gradients::{Gradients, gradients};
 pub use judgement::{Judgement, judgement};
 pub use local_model::LocalModel;
+pub use pretrained::{Compute, FAMILIES, Family, Pretrained, PretrainedOptions, WeightForm};
 pub use tokenizer::{
     ByteTokenizer, SubwordTokenizer, SymbolError, SymbolTokenizer, Token, TokenizeError, Tokenizer,
     whole_characters,

@@ -29,12 +29,12 @@ impl LogProb for LocalModel {
     ) -> Result<(), LmError> {
         let size = self.decoder.config().vocab_size;
         let ask = |asked: &Continuation| {
-            let mut tokens = self.prompt_tokens(&asked.prompt)?;
+            let (mut tokens, text) = self.language().continued(&asked.prompt, &asked.text)?;
             let start = tokens.len();
             if start == 0 {
                 return Err("an empty prompt predicts nothing".to_owned());
             }
-            tokens.extend(self.tokenizer.encode(&asked.text).map_err(|e| e.to_string())?);
+            tokens.extend(text);
             Ok(Asked { positions: (start - 1..tokens.len() - 1).collect(), tokens })
         };
         let read = |weights: &PackedWeights, asked: &Asked, states: &[f32]| {

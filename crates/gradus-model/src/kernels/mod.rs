@@ -14,19 +14,11 @@ mod activation;
 mod attention;
 mod decode;
 mod dense;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "for pretrained models, which do not call it yet")
-)]
 mod grouped;
 mod lanes;
 mod loss;
 mod math;
 mod matmul;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "for pretrained models, which do not call it yet")
-)]
 mod matrix;
 mod norm;
 mod quantized;
@@ -35,11 +27,9 @@ mod rope;
 pub(crate) use activation::{gelu, gelu_backward, gelu_erf, swiglu, swiglu_backward};
 pub(crate) use attention::{Attention, AttentionScratch};
 pub(crate) use decode::{Heads, Segment, attend};
-#[expect(unused_imports, reason = "for pretrained models, which do not call it yet")]
 pub(crate) use grouped::{KeyValues, Reading, attend_grouped};
 pub(crate) use loss::{cross_entropy, probabilities, softmax_rows};
 pub(crate) use matmul::{Panels, matmul, matmul_transposed_left};
-#[expect(unused_imports, reason = "for pretrained models, which do not call it yet")]
 pub(crate) use matrix::Matrix;
 pub(crate) use norm::{layer_norm, rms_norm, rms_norm_backward};
 pub(crate) use rope::{Rotary, rotate};
