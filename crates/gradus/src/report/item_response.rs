@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::item_map::MapStep;
 use crate::difficulty::irt::{FEW, Fit, ItemStatus, Record, Slopes, Summary};
 use crate::difficulty::responses::Responses;
-use crate::stats::quantile;
+use crate::stats::{benjamini_hochberg, quantile};
 
 /// Most lines of the lists of items and of respondents: half from each end.
 const LINES: usize = 30;
@@ -407,15 +407,9 @@ fn item_rest(responses: &Responses) -> Vec<Option<f64>> {
 
 /// Items of the bank whose S-X2 stands out at a false discovery rate of 0.05.
 fn discoveries(record: &Record<'_>) -> Vec<bool> {
-    let mut tests: Vec<f64> = record.s_x2.iter().flatten().map(|test| test.p).collect();
-    tests.sort_by(f64::total_cmp);
-    let count = tests.len() as f64;
-    let ranked = tests.iter().enumerate().rev();
-    let bound = ranked
-        .map(|(rank, &p)| (p, 0.05 * (rank + 1) as f64 / count))
-        .find_map(|(p, bound)| (p <= bound).then_some(p));
-    let stands_out = |p: f64| bound.is_some_and(|bound| p <= bound);
-    record.s_x2.iter().map(|test| test.is_some_and(|test| stands_out(test.p))).collect()
+    let tests: Vec<Option<f64>> =
+        record.s_x2.iter().map(|test| test.map(|test| test.p).filter(|p| !p.is_nan())).collect();
+    benjamini_hochberg(&tests).into_iter().map(|p| p.is_some_and(|p| p <= 0.05)).collect()
 }
 
 /// Pairs of items of the bank that go together beyond ability.

@@ -1,4 +1,4 @@
-//! Statistics in f64: intervals, bootstrap, tests, ROC, pass@k, gap recovered, rank
+//! Statistics in f64: intervals, bootstrap, tests, adjusted p, ROC, pass@k, gap recovered, rank
 //! correlation, local and isotonic regression.
 //!
 //! All reductions run in a fixed order and all randomness comes from the caller's
@@ -6,6 +6,7 @@
 //! class only) is `None`, never NaN. A confidence that is not strictly between 0
 //! and 1, or paired slices of different lengths, are bugs of the caller and panic.
 
+mod adjusted;
 mod bootstrap;
 mod correlation;
 mod gap;
@@ -16,6 +17,7 @@ mod mcnemar;
 mod pass_at_k;
 mod roc;
 
+pub use adjusted::benjamini_hochberg;
 pub use bootstrap::{
     Resamples, bootstrap_mean, bootstrap_paired, bootstrap_strata, percentile_estimate, quantile,
 };

@@ -2,66 +2,125 @@
 //! that count every one of them as new are too small; these functions say how much.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::error::IrtError;
-use super::fit::{Fit, Settings, fit};
+use super::fit::{Fit, Settings, fit_near};
 use super::fit_item::expected;
+use super::workers;
 use crate::difficulty::responses::Responses;
 use crate::run::Stream;
+use crate::stats::quantile;
 
 /// Beyond this many respondents all pairs are too many.
 const MOST_RESPONDENTS: usize = 3000;
+/// Up to so many scores, fits run beside each other: a copy of the scores each.
+const BESIDE: usize = 1_000_000;
 
-/// Standard errors of difficulties when whole families are drawn again.
+/// An estimate over fits to families drawn again.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Spread {
+    /// Its standard deviation: the standard error.
+    pub se: f64,
+    /// Percentiles 2.5 and 97.5.
+    pub low: f64,
+    /// See `low`.
+    pub high: f64,
+    /// Fits in which it was estimated.
+    pub fits: usize,
+}
+
+/// Estimates when whole families are drawn again.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FamilyBootstrap {
-    /// For each item of the responses: standard deviation of its difficulty over the fits in
-    /// which it had one; `None` where there were fewer than two.
-    pub difficulty: Vec<Option<f64>>,
+    /// Of each item of the responses: its discrimination, where at least two fits have one.
+    pub discrimination: Vec<Option<Spread>>,
+    /// Of each item of the responses: its difficulty.
+    pub difficulty: Vec<Option<Spread>>,
+    /// Of each respondent: standard deviation of its ability over the fits that it was drawn
+    /// for, the error that the items bring in; its own answers are the same in all of them.
+    pub abilities: Vec<Option<f64>>,
     /// Fits that converged.
     pub fits: usize,
     /// Fits that did not, left out.
     pub failed: usize,
 }
 
-/// Refits the model on families drawn with replacement, `draws` times.
+/// Refits the model on families drawn with replacement, `draws` times, beginning at `fit`.
+/// `done` is called with the number of draws after each, from any thread.
 pub fn bootstrap(
     responses: &Responses,
     families: &[String],
-    settings: &Settings,
+    (fit, settings): (&Fit, &Settings),
     draws: usize,
     seed: u64,
+    done: &(dyn Fn(usize) + Sync),
 ) -> Result<FamilyBootstrap, IrtError> {
     let groups: Vec<Vec<usize>> = members(responses, families)?.into_values().collect();
-    let mut settings = settings.clone();
-    settings.standard_errors = false;
-    let items = responses.items().len();
-    let mut sums = vec![(0usize, 0.0, 0.0); items];
-    let (mut fits, mut failed) = (0, 0);
-    for draw in 0..draws {
+    let mut own = settings.clone();
+    own.standard_errors = false;
+    own.populations.clear();
+    // Small fits run beside each other, large ones take all threads in turn.
+    let beside = if responses.len() < BESIDE { settings.threads } else { 1 };
+    own.threads = settings.threads.div_ceil(beside);
+    let counted = AtomicUsize::new(0);
+    let one = |draw: usize| {
         let mut stream = Stream::new(seed, &["families", "bootstrap", &draw.to_string()]);
         let drawn: Vec<usize> = (0..groups.len())
-            .flat_map(|_| groups[stream.below(groups.len() as u64) as usize].clone())
+            .flat_map(|_| groups[stream.below(groups.len() as u64) as usize].iter().copied())
             .collect();
-        let Ok(fit) = fit(&responses.select(&drawn), &settings) else {
-            failed += 1;
-            continue;
-        };
-        fits += 1;
-        for ((count, sum, square), (_, number)) in sums.iter_mut().zip(&fit.items) {
-            if let Some(number) = *number {
-                let difficulty = fit.bank.items[number].difficulty();
-                *count += 1;
-                *sum += difficulty;
-                *square += difficulty * difficulty;
-            }
+        let mut own = own.clone();
+        if !settings.populations.is_empty() {
+            own.populations = drawn.iter().map(|&row| settings.populations[row]).collect();
         }
-    }
-    let deviation = |(count, sum, square): (usize, f64, f64)| {
-        let n = count as f64;
-        (count > 1).then(|| ((square - sum * sum / n).max(0.0) / (n - 1.0)).sqrt())
+        let near = (&fit.bank.items[..], &fit.populations[..]);
+        let found = fit_near(&responses.select(&drawn), &own, Some(near)).ok().map(|found| {
+            let item = |&(_, number): &(_, Option<usize>)| {
+                let item = &found.bank.items[number?];
+                Some((item.discrimination() as f32, item.difficulty() as f32))
+            };
+            let items: Vec<_> = found.items.iter().map(item).collect();
+            let mut abilities = vec![None; responses.respondents().len()];
+            for (&row, ability) in drawn.iter().zip(&found.abilities) {
+                abilities[row] = Some(ability.ability as f32);
+            }
+            (items, abilities)
+        });
+        done(counted.fetch_add(1, Ordering::Relaxed) + 1);
+        found
     };
-    Ok(FamilyBootstrap { difficulty: sums.into_iter().map(deviation).collect(), fits, failed })
+    let all = workers::each(beside, (0..draws).collect(), || (), |(), draw| one(draw));
+    let found: Vec<_> = all.into_iter().flatten().collect();
+    let items = 0..responses.items().len();
+    let of = |value: &dyn Fn(usize, usize) -> Option<f32>, item: usize| {
+        spread((0..found.len()).filter_map(|fit| value(fit, item)).map(f64::from).collect())
+    };
+    let respondents = 0..responses.respondents().len();
+    Ok(FamilyBootstrap {
+        discrimination: items
+            .clone()
+            .map(|item| of(&|fit, item| Some(found[fit].0[item]?.0), item))
+            .collect(),
+        difficulty: items.map(|item| of(&|fit, item| Some(found[fit].0[item]?.1), item)).collect(),
+        abilities: respondents
+            .map(|row| Some(of(&|fit, row| found[fit].1[row], row)?.se))
+            .collect(),
+        fits: found.len(),
+        failed: draws - found.len(),
+    })
+}
+
+fn spread(mut values: Vec<f64>) -> Option<Spread> {
+    if values.len() < 2 {
+        return None;
+    }
+    values.sort_by(f64::total_cmp);
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    let square = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>();
+    let at = |share| quantile(&values, share);
+    let (low, high) = (at(0.025)?, at(0.975)?);
+    Some(Spread { se: (square / (n - 1.0)).sqrt(), low, high, fits: values.len() })
 }
 
 /// One respondent of each family, the one with the most answers (the first of equals): a
@@ -78,7 +137,7 @@ pub fn one_of_each(responses: &Responses, families: &[String]) -> Result<Vec<usi
     Ok(chosen)
 }
 
-fn members<'a>(
+pub(super) fn members<'a>(
     responses: &Responses,
     families: &'a [String],
 ) -> Result<BTreeMap<&'a str, Vec<usize>>, IrtError> {
@@ -154,7 +213,7 @@ impl Fit {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{model, simulate};
+    use super::super::{fit, model, simulate};
     use super::*;
 
     /// 40 families of five near-copies: worth about 40 respondents, and so are the errors.
@@ -184,11 +243,16 @@ mod tests {
         assert!((30.0..70.0).contains(&effective), "{effective}");
         let chosen = one_of_each(&responses, &families).unwrap();
         assert_eq!((chosen.len(), chosen[1]), (40, 5));
-        let drawn = bootstrap(&responses, &families, &settings, 30, 7).unwrap();
+        let drawn = bootstrap(&responses, &families, (&all, &settings), 30, 7, &|_| ()).unwrap();
         let errors = all.standard_errors.as_ref().unwrap();
         let naive: f64 = (0..60).filter_map(|item| errors.threshold(&all, item, 0)).sum();
-        let honest: f64 = drawn.difficulty.iter().flatten().sum();
+        let honest: f64 = drawn.difficulty.iter().flatten().map(|spread| spread.se).sum();
         assert!(drawn.fits == 30 && honest > 1.5 * naive, "{honest} {naive}");
-        assert!(bootstrap(&responses, &families[1..], &settings, 2, 7).is_err());
+        assert!(drawn.abilities.iter().flatten().all(|&se| se > 0.0 && se < 1.0));
+        let mut two = settings.clone();
+        two.threads = 3;
+        assert_eq!(bootstrap(&responses, &families, (&all, &two), 30, 7, &|_| ()).unwrap(), drawn);
+        let short = bootstrap(&responses, &families[1..], (&all, &settings), 2, 7, &|_| ());
+        assert!(short.is_err());
     }
 }

@@ -237,6 +237,18 @@ struct Constant {
 /// bound instead of an estimate; respondents without an answer count in nothing and
 /// get their population's mean. What did not converge, or cannot be identified, is an error.
 pub fn fit(responses: &Responses, settings: &Settings) -> Result<Fit, IrtError> {
+    fit_near(responses, settings, None)
+}
+
+/// Estimates near the end, from which a fit begins: items by name, and populations.
+pub(super) type Near<'a> = (&'a [CalibratedItem], &'a [Population]);
+
+/// As [`fit`]; where the estimates of a like fit are at hand, fewer cycles are needed.
+pub(super) fn fit_near(
+    responses: &Responses,
+    settings: &Settings,
+    near: Option<Near<'_>>,
+) -> Result<Fit, IrtError> {
     let model = settings.model;
     let count = responses.respondents().len();
     if !settings.populations.is_empty() && settings.populations.len() != count {
@@ -257,10 +269,13 @@ pub fn fit(responses: &Responses, settings: &Settings) -> Result<Fit, IrtError> 
     let longest = prepared.rows.iter().map(|row| row.0.len()).max().unwrap_or(0);
     let (cells, place) = Cells::new(categories, &prepared.rows, &weights, &populations);
     let free: Vec<bool> = prepared.anchors.iter().map(Option::is_none).collect();
-    let (starts, parameters) = start(model, &prepared, &cells, &weights);
+    let (starts, parameters) = start(model, &prepared, &cells, &weights, near);
     drop(prepared.rows);
     let number = populations.iter().max().map_or(1, |&highest| highest as usize + 1);
-    let mut state = State { parameters, populations: vec![(0.0, 1.0); number] };
+    let begin = near.map(|near| near.1).filter(|populations| populations.len() == number);
+    let begin = begin.map(|populations| populations.iter().map(|at| (at.mean, at.sd)).collect());
+    let mut state =
+        State { parameters, populations: begin.unwrap_or_else(|| vec![(0.0, 1.0); number]) };
     let em = Em {
         model,
         cells: &cells,
@@ -468,6 +483,7 @@ fn start(
     prepared: &Prepared,
     cells: &Cells,
     weights: &[f64],
+    near: Option<Near<'_>>,
 ) -> (Vec<usize>, Vec<f64>) {
     let mut shares: Vec<Vec<f64>> =
         cells.categories.iter().map(|&count| vec![0.5; count]).collect();
@@ -476,10 +492,15 @@ fn start(
             shares[item as usize][usize::from(outcome)] += weight;
         }
     }
-    let given: Vec<f64> = prepared.anchors.iter().flatten().map(|anchor| anchor[0]).collect();
+    let near: HashMap<&str, &CalibratedItem> =
+        near.into_iter().flat_map(|near| near.0).map(|item| (item.name.as_str(), item)).collect();
+    let mut given: Vec<f64> = prepared.anchors.iter().flatten().map(|anchor| anchor[0]).collect();
+    if given.is_empty() {
+        given.extend(near.values().map(|item| item.discrimination()));
+    }
     let mut starts = vec![0];
     let mut parameters = Vec::new();
-    for (shares, anchor) in shares.iter_mut().zip(&prepared.anchors) {
+    for (place, (shares, anchor)) in shares.iter_mut().zip(&prepared.anchors).enumerate() {
         let total: f64 = shares.iter().sum();
         for share in shares.iter_mut() {
             *share /= total;
@@ -487,7 +508,12 @@ fn start(
         if let Some(anchor) = anchor {
             parameters.extend(anchor);
         } else {
-            let mut own = (model.start)(shares);
+            let known = near.get(prepared.names[place].as_str());
+            let known = known.filter(|item| item.levels == prepared.levels[place]);
+            let mut own = match known {
+                Some(item) => item.parameters.clone(),
+                None => (model.start)(shares),
+            };
             if model.slopes != Slopes::Free && !given.is_empty() {
                 own[0] = given.iter().sum::<f64>() / given.len() as f64;
             }

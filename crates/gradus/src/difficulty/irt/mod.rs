@@ -15,6 +15,7 @@ pub mod dif;
 mod em;
 mod error;
 pub mod families;
+mod family_study;
 mod fit;
 mod fit_item;
 mod fit_model;
@@ -22,6 +23,7 @@ mod fit_person;
 mod four_pl;
 mod graded;
 mod grid;
+mod groups;
 pub mod held_out;
 #[cfg(test)]
 mod known_answers;
@@ -46,9 +48,11 @@ mod workers;
 
 pub use bank::{Bank, CalibratedItem};
 pub use error::IrtError;
+pub use family_study::{FamilyStudy, FamilySummary, OneOfEach};
 pub use fit::{Ability, Fit, ItemStatus, Population, Quadrature, Settings, fit};
 pub use fit_item::{ChiSquare, MeanSquares};
 pub use fit_model::M2;
+pub use groups::{DifSummary, GroupStudy, GroupSummary, Groups};
 pub use local_dependence::LocalDependence;
 pub use model::{ItemModel, Role, Slopes};
 pub use observed_information::{InformationForm, StandardErrors};

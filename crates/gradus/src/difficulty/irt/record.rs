@@ -8,8 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use super::bank::{Bank, CalibratedItem};
 use super::error::IrtError;
+use super::family_study::{FamilyStudy, FamilySummary};
 use super::fit::{Fit, ItemStatus, Settings};
 use super::fit_item::ChiSquare;
+use super::groups::{DifSummary, GroupStudy, GroupSummary};
 use super::model::{ItemModel, Role};
 use super::observed_information::InformationForm;
 use super::score::{Method, Scored};
@@ -83,6 +85,15 @@ pub struct Summary {
     pub not_numbers: Vec<(String, String)>,
     /// Groups of respondents that share no item: more than one is no common scale.
     pub components: usize,
+    /// Groups of respondents, the reference first; empty where all are one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<GroupSummary>,
+    /// How many items differ between the reference and each other group.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dif: Vec<DifSummary>,
+    /// What families of respondents do to the errors.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub families: Option<FamilySummary>,
     /// What a reader must know.
     pub warnings: Vec<String>,
     /// Version of this program.
@@ -102,6 +113,8 @@ pub struct Record<'a> {
     pub(crate) s_x2: Vec<Option<ChiSquare>>,
     /// What could not be computed, and why.
     pub(crate) not_computed: Vec<String>,
+    pub(crate) families: Option<FamilyStudy>,
+    pub(crate) groups: Option<GroupStudy>,
 }
 
 /// Below this many respondents nothing is said of single items without a warning.
@@ -130,7 +143,7 @@ impl<'a> Record<'a> {
             };
             fit.abilities.iter().enumerate().map(one).collect()
         } else {
-            fit.bank.score_all(responses, method, fit.populations[0], settings.threads)?
+            scored(fit, responses, settings, method)?
         };
         let person_fit = fit.person_fit();
         let respondents = scored
@@ -153,7 +166,38 @@ impl<'a> Record<'a> {
         let mut summary = summary(fit, responses, design, settings, method, input);
         summary.m2 = m2.map(|m2| (m2.test.statistic, m2.test.df, m2.test.p, m2.rmsea));
         let mean_squares = fit.mean_squares(settings.threads);
-        Ok(Self { fit, responses, summary, respondents, mean_squares, s_x2, not_computed })
+        Ok(Self {
+            fit,
+            responses,
+            summary,
+            respondents,
+            mean_squares,
+            s_x2,
+            not_computed,
+            families: None,
+            groups: None,
+        })
+    }
+
+    /// Adds what families do to the errors.
+    pub fn add_families(&mut self, found: FamilyStudy) {
+        let summary = found.summary(self.fit);
+        if summary.failed > 0 {
+            let (failed, all) = (summary.failed, summary.fits + summary.failed);
+            self.summary.warnings.push(format!(
+                "{failed} of {all} fits to families drawn again did not converge and are left out"
+            ));
+        }
+        self.not_computed.extend(summary.missing.iter().cloned());
+        self.summary.families = Some(summary);
+        self.families = Some(found);
+    }
+
+    /// Adds how groups differ; the fit must have them as its populations.
+    pub fn add_groups(&mut self, found: GroupStudy) {
+        self.summary.groups = found.summaries(self.fit, self.responses);
+        self.summary.dif = found.dif();
+        self.groups = Some(found);
     }
 
     /// Writes `items.csv`, `respondents.csv` and `fit.json` into a folder, which is made.
@@ -162,11 +206,14 @@ impl<'a> Record<'a> {
         std::fs::create_dir_all(folder).map_err(io)?;
         let summary = serde_json::to_string_pretty(&self.summary);
         let summary = summary.expect("plain data with finite numbers") + "\n";
-        for (name, bytes) in [
-            ("items.csv", self.items_csv().into_bytes()),
-            ("respondents.csv", self.respondents_csv().into_bytes()),
-            ("fit.json", summary.into_bytes()),
-        ] {
+        let dif = self.groups.as_ref().map(|groups| csv_text(groups.csv(self.responses)));
+        let mut files = vec![
+            ("items.csv", self.items_csv()),
+            ("respondents.csv", self.respondents_csv()),
+            ("fit.json", summary),
+        ];
+        files.extend(dif.map(|dif| ("dif.csv", dif)));
+        for (name, bytes) in files {
             let path = folder.join(name);
             let temporary = folder.join(format!(".{name}.tmp"));
             std::fs::write(&temporary, bytes)
@@ -219,8 +266,10 @@ impl<'a> Record<'a> {
             ]
             .map(str::to_owned),
         );
+        if self.families.is_some() {
+            header.extend(FAMILY_COLUMNS.map(str::to_owned));
+        }
         let (counts, sums) = self.answers();
-        let mut table = csv::Writer::from_writer(Vec::new());
         let mut lines = vec![header];
         for (item, &(status, number)) in self.fit.items.iter().enumerate() {
             let mut line = vec![self.responses.items()[item].clone()];
@@ -230,15 +279,12 @@ impl<'a> Record<'a> {
             line.extend([cell(bound), name.to_owned()]);
             line.push(counts[item].to_string());
             line.push(cell((counts[item] > 0.0).then(|| sums[item] / counts[item])));
+            if let Some(found) = &self.families {
+                line.extend(family_cells(found, item));
+            }
             lines.push(line);
         }
-        for line in lines {
-            table
-                .write_record(line)
-                .expect("a vector takes every byte, and lines are of one length");
-        }
-        let bytes = table.into_inner().expect("a vector can always be flushed");
-        String::from_utf8(bytes).expect("it was made of strings")
+        csv_text(lines)
     }
 
     fn parameters(&self, number: Option<usize>, steps: usize) -> Vec<String> {
@@ -307,13 +353,17 @@ impl<'a> Record<'a> {
 
     /// One line a respondent, in the order of the responses.
     pub fn respondents_csv(&self) -> String {
-        let mut table = csv::Writer::from_writer(Vec::new());
-        let mut lines = vec![
-            ["respondent", "ability", "se", "method", "n", "score", "person_fit"]
-                .map(str::to_owned),
-        ];
-        for row in &self.respondents {
-            lines.push([
+        let header = ["respondent", "ability", "se", "method", "n", "score", "person_fit"];
+        let mut header = header.map(str::to_owned).to_vec();
+        if self.groups.is_some() {
+            header.push("group".to_owned());
+        }
+        if self.families.is_some() {
+            header.extend(["family", "family_se_ability"].map(str::to_owned));
+        }
+        let mut lines = vec![header];
+        for (number, row) in self.respondents.iter().enumerate() {
+            let mut line = vec![
                 row.respondent.to_owned(),
                 row.scored.map_or(String::new(), |scored| match scored.ability {
                     ability if ability == f64::INFINITY => "Inf".into(),
@@ -325,16 +375,72 @@ impl<'a> Record<'a> {
                 row.scored.map_or(0, |scored| scored.answers).to_string(),
                 row.score.to_string(),
                 cell(row.person_fit),
-            ]);
+            ];
+            if let Some(GroupStudy { groups, .. }) = &self.groups {
+                line.push(groups.names[groups.of[number] as usize].clone());
+            }
+            if let Some(found) = &self.families {
+                line.push(found.families[number].clone());
+                line.push(cell(found.bootstrap.abilities[number]));
+            }
+            lines.push(line);
         }
-        for line in lines {
-            table
-                .write_record(line)
-                .expect("a vector takes every byte, and lines are of one length");
-        }
-        let bytes = table.into_inner().expect("a vector can always be flushed");
-        String::from_utf8(bytes).expect("it was made of strings")
+        csv_text(lines)
     }
+}
+
+/// Columns of `items.csv` where families are known.
+const FAMILY_COLUMNS: [&str; 6] = [
+    "family_se_discrimination",
+    "family_se_difficulty",
+    "family_difficulty_low",
+    "family_difficulty_high",
+    "family_fits",
+    "one_per_family_difficulty",
+];
+
+fn family_cells(found: &FamilyStudy, item: usize) -> [String; 6] {
+    let (slope, difficulty) =
+        (found.bootstrap.discrimination[item], found.bootstrap.difficulty[item]);
+    let each = found.one_of_each.as_ref().ok().and_then(|each| each.difficulty[item]);
+    [
+        cell(slope.map(|spread| spread.se)),
+        cell(difficulty.map(|spread| spread.se)),
+        cell(difficulty.map(|spread| spread.low)),
+        cell(difficulty.map(|spread| spread.high)),
+        difficulty.map_or(0, |spread| spread.fits).to_string(),
+        cell(each),
+    ]
+}
+
+/// Abilities with the mean and spread of each respondent's own population.
+fn scored(
+    fit: &Fit,
+    responses: &Responses,
+    settings: &Settings,
+    method: Method,
+) -> Result<Vec<Option<Scored>>, IrtError> {
+    let score =
+        |at: usize| fit.bank.score_all(responses, method, fit.populations[at], settings.threads);
+    let mut found = score(0)?;
+    for population in 1..fit.populations.len() {
+        let own = score(population)?;
+        for (row, own) in own.into_iter().enumerate() {
+            if settings.populations[row] as usize == population {
+                found[row] = own;
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn csv_text(lines: Vec<Vec<String>>) -> String {
+    let mut table = csv::Writer::from_writer(Vec::new());
+    for line in lines {
+        table.write_record(line).expect("a vector takes every byte, and lines are of one length");
+    }
+    let bytes = table.into_inner().expect("a vector can always be flushed");
+    String::from_utf8(bytes).expect("it was made of strings")
 }
 
 fn cell(value: Option<f64>) -> String {
@@ -473,6 +579,9 @@ fn summary(
         near_clones,
         not_numbers,
         components: design.components.len(),
+        groups: Vec::new(),
+        dif: Vec::new(),
+        families: None,
         warnings,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         input,
