@@ -8,11 +8,12 @@
 
 use std::time::Instant;
 
-use gradus::difficulty::irt::adaptive::{Selection, Stop, administer, performance};
+use gradus::difficulty::irt::adaptive::{Selection, Stop, Yardstick, performance, replay};
 use gradus::difficulty::irt::simulate::{ItemDistribution, items, normal_abilities, responses};
 use gradus::difficulty::irt::{Fit, Method, Population, Settings, fit, model};
 use gradus::difficulty::responses::Responses;
 use gradus::run::Stream;
+use gradus::stats::Resamples;
 use serde_json::{Value, json};
 
 fn main() {
@@ -111,7 +112,8 @@ fn adaptive() {
     let (respondents, standard) = (300, Population { mean: 0.0, sd: 1.0 });
     let bank = items(model("2pl").expect("a model"), 500, 2, ItemDistribution::default(), 1)
         .expect("items");
-    let made = responses(&bank, &normal_abilities(respondents, 0.0, 1.0, 2), 3);
+    let abilities = normal_abilities(respondents, 0.0, 1.0, 2);
+    let made = responses(&bank, &abilities, 3);
     let full = bank.score_all(&made, Method::Eap, standard, 1).expect("known scores");
     let full: Vec<f64> = full.iter().flatten().map(|scored| scored.ability).collect();
     let ways = [
@@ -121,23 +123,19 @@ fn adaptive() {
         ("a-stratified-4", Selection::AStratified(4)),
     ];
     let stops = [(0.0, 25), (0.0, 50), (0.0, 100), (0.3, 500), (0.2, 500)];
+    let resamples = Resamples::new(respondents, 1000, &mut Stream::new(4, &["adaptive"]));
     for (se, most) in stops {
         for (name, selection) in ways {
-            let tests: Vec<_> = (0..respondents)
-                .map(|row| {
-                    let mut stream = Stream::new(4, &["adaptive", name, &row.to_string()]);
-                    let stop = Stop { se, least: 5, most };
-                    let answer = |item: usize| made.score(row, item).expect("complete") as usize;
-                    administer(&bank, standard, selection, stop, &mut stream, answer)
-                        .expect("items")
-                })
-                .collect();
-            let found = performance(&bank, &tests, &full);
+            let way = (selection, Stop { se, least: 5, most });
+            let tests = replay(&bank, &made, standard, way, (4, 1), &|_| ()).expect("items");
+            let tests: Vec<_> = tests.into_iter().flatten().collect();
+            let by = Yardstick { full: &full, truth: Some(&abilities), se, resamples: &resamples };
+            let found = performance(&bank, &tests, &by).expect("tests");
             println!(
                 "{}",
                 json!({
-                    "selection": name, "stop_se": se, "most": most, "items": found.items,
-                    "rmse_of_full_test_ability": found.error, "highest_exposure": found.exposure,
+                    "selection": name, "stop_se": se, "most": most, "items": found.items.value,
+                    "rmse_of_full_test_ability": found.rmse.value, "highest_exposure": found.exposure,
                     "overlap": found.overlap, "bank": 500, "respondents": respondents,
                 })
             );

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use gradus::data::{self, DataError};
 use gradus::difficulty::irt::{self, Record};
 use gradus::difficulty::responses::{Responses, design};
-use gradus::difficulty::{DifficultyRow, Label, label, reliability};
+use gradus::difficulty::{DifficultyRow, Label, label, reliability, rounded_difficulty};
 use gradus::report::{ItemResponse, Page};
 use gradus::run::{Override, Recipe, RecipeError, Resolved, Run, Stage};
 use serde_json::{Value, json};
@@ -148,7 +148,7 @@ fn labels(
         let items = data::read_table(fit.path(ITEMS))?;
         let mut items: Vec<DifficultyRow> = items.collect::<Result<_, _>>()?;
         for item in &mut items {
-            item.value = item.value.map(profiles::rounded);
+            item.value = item.value.map(rounded_difficulty);
         }
         let labelling = config.labelling(responses.respondents().to_vec())?;
         let rows = label(&items, &labelling)?;

@@ -1,12 +1,11 @@
 //! Respondents over the difficulty of items that were fitted without them.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
-use gradus::difficulty::irt::{self, Fit};
-use gradus::difficulty::ratings::Role;
-use gradus::difficulty::responses::{Design, Responses, design};
+use gradus::difficulty::responses::{Responses, design};
 use gradus::difficulty::{
-    DifficultyRow, FallOff, Label, Outcome, Profile, ProfileSettings, ResultRow, join, label,
+    FallOff, Label, LabelsWithout, Outcome, Profile, ProfileSettings, ResultRow, join,
+    labels_without,
 };
 use gradus::run::{RunError, Stream};
 use gradus::stats::{Estimate, bootstrap_mean};
@@ -80,12 +79,16 @@ impl Profiles {
             found.notes.push(format!("no respondent has answered {LEAST} items"));
         }
         let chosen = evenly(&candidates, config.profiles);
-        let design = design(responses);
+        let relatives = design(responses).relatives(rows);
+        let settings = config.settings()?;
+        let labelling = config.labelling(Vec::new())?;
         for (done, &(_, respondent)) in chosen.iter().enumerate() {
             progress(done as u64, chosen.len() as u64)?;
             let name = &responses.respondents()[respondent];
-            match without(config, responses, &design, respondent) {
-                Ok((labels, relatives)) => {
+            let without =
+                labels_without(responses, &[respondent], &relatives, &settings, &labelling);
+            match without {
+                Ok(LabelsWithout { labels, relatives }) => {
                     let profile =
                         profile(config, responses, &shares, &labels, (respondent, relatives));
                     match profile {
@@ -142,55 +145,6 @@ impl Shares {
         }
         if count > 0.0 { sum / count } else { 0.0 }
     }
-}
-
-/// Labels from everyone but a respondent and those who answer as it does, and how many
-/// such there are.
-fn without(
-    config: &Config,
-    responses: &Responses,
-    design: &Design,
-    respondent: usize,
-) -> Result<(Vec<Label>, usize), StudyError> {
-    let near = design.near_clones.as_deref().unwrap_or_default();
-    let mut family = HashSet::from([respondent]);
-    // The pairs name each copy with one original: go on until nobody joins.
-    loop {
-        let before = family.len();
-        for &(one, two) in design.copies.iter().chain(near) {
-            if family.contains(&one) || family.contains(&two) {
-                family.extend([one, two]);
-            }
-        }
-        if family.len() == before {
-            break;
-        }
-    }
-    let rows = 0..responses.respondents().len();
-    let others: Vec<usize> = rows.filter(|row| !family.contains(row)).collect();
-    let others = responses.select(&others);
-    let mut settings = config.settings()?;
-    settings.standard_errors = false;
-    let fit = irt::fit(&others, &settings)?;
-    let labelling = config.labelling(others.respondents().to_vec())?;
-    Ok((label(&difficulties(&fit), &labelling)?, family.len() - 1))
-}
-
-/// Estimates end within the tolerance of where they would end, and items with equal
-/// answers not at the same bits: rounded far below that, they are equal.
-pub(super) fn rounded(difficulty: f64) -> f64 {
-    (difficulty * 1e6).round() / 1e6
-}
-
-fn difficulties(fit: &Fit) -> Vec<DifficultyRow> {
-    let row = |item: &irt::CalibratedItem| DifficultyRow {
-        name: item.name.clone(),
-        role: Role::Problem,
-        value: Some(rounded(item.difficulty())),
-        std: None,
-        method: None,
-    };
-    fit.bank.items.iter().map(row).collect()
 }
 
 fn profile(
@@ -282,7 +236,11 @@ mod tests {
             draws: 50,
             ..Config::default()
         };
-        let (labels, relatives) = without(&config, &responses, &design(&responses), 0).unwrap();
+        let groups = design(&responses).relatives(40);
+        let (settings, labelling) =
+            (config.settings().unwrap(), config.labelling(Vec::new()).unwrap());
+        let LabelsWithout { labels, relatives } =
+            labels_without(&responses, &[0], &groups, &settings, &labelling).unwrap();
         assert_eq!((labels.len(), relatives, labels[0].respondents), (29, 0, 39));
         let shares = Shares::new(&responses);
         let found = profile(&config, &responses, &shares, &labels, (0, 0)).unwrap();

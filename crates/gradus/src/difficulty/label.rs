@@ -35,8 +35,8 @@ use crate::stats::quantile;
 /// How hard a problem is, or, in a file of ratings, how strong one of its solvers is.
 ///
 /// Columns or fields: `problem` (also `item` or `name`), `value` (also `rating` or
-/// `difficulty`), `std` (also `deviation` or `se_difficulty`), `role`, `method` (also
-/// `system`); others are ignored. So the ratings of `gradus difficulty rate` and the
+/// `difficulty`), `std` (also `deviation` or `se_difficulty`), `volatility`, `role`, `method`
+/// (also `system`); others are ignored. So the ratings of `gradus difficulty rate` and the
 /// `items.csv` of `gradus difficulty fit` are read as they are.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DifficultyRow {
@@ -48,6 +48,8 @@ pub struct DifficultyRow {
     pub value: Option<f64>,
     /// Its standard error.
     pub std: Option<f64>,
+    /// Its volatility, by a rating system that has one.
+    pub volatility: Option<f64>,
     /// How it was found.
     pub method: Option<String>,
 }
@@ -73,9 +75,10 @@ impl Row for DifficultyRow {
         if std.is_some_and(|std| std < 0.0) {
             return Err(FieldError::new("std", format!("{std:?}"), "a number from 0 up"));
         }
+        let volatility = fields.optional_f64("volatility")?;
         let method = either(fields, "method", "system")?;
         fields.ignore_rest();
-        Ok(Self { name, role, value, std, method })
+        Ok(Self { name, role, value, std, volatility, method })
     }
 }
 
@@ -104,6 +107,9 @@ pub struct Label {
     /// Its standard error.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unnorm_rating_std: Option<f64>,
+    /// Its volatility per rating period, on the internal scale of Glicko-2.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rating_volatility: Option<f64>,
     /// The class it was cut into: easy, medium or hard.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub class: Option<String>,
@@ -128,6 +134,7 @@ impl Row for Label {
             rating_quantile: fields.f64("rating_quantile")?,
             unnorm_rating: fields.f64("unnorm_rating")?,
             unnorm_rating_std: fields.optional_f64("unnorm_rating_std")?,
+            rating_volatility: fields.optional_f64("rating_volatility")?,
             class: fields.optional_string("class")?,
             method: fields.optional_string("method")?.unwrap_or_default(),
             normalisation: fields.optional_string("normalisation")?.unwrap_or_default(),
@@ -267,6 +274,7 @@ pub fn label(rows: &[DifficultyRow], labelling: &Labelling<'_>) -> Result<Vec<La
             rating_quantile: mid_quantile(&sorted, value),
             unnorm_rating: value,
             unnorm_rating_std: row.std,
+            rating_volatility: row.volatility,
             class,
             method: labelling.method.clone(),
             normalisation: labelling.normalisation.name.to_owned(),
@@ -309,6 +317,7 @@ pub(super) mod tests {
             role: Role::Problem,
             value: Some(value),
             std: Some(0.5),
+            volatility: (name == "a").then_some(0.06),
             method: None,
         };
         difficulties.iter().map(row).collect()

@@ -14,6 +14,7 @@ mod profile;
 pub mod ratings;
 mod results;
 mod transfer;
+mod without;
 
 pub use agreement::{Agreement, agreement};
 pub use cut::{Cut, CutError};
@@ -27,3 +28,4 @@ pub use profile::{
 };
 pub use results::{Joined, Outcome, ResultRow, join};
 pub use transfer::{TransferCell, TransferGrid, TransferRow, transfer_grid};
+pub use without::{LabelsWithout, WithoutError, labels_without, rounded_difficulty};

@@ -2,12 +2,17 @@
 //! ability shown so far. Fewer answers, the same error; how much fewer has to be
 //! measured beside random choice on the same items.
 
+use serde::Serialize;
+
 use super::bank::Bank;
 use super::error::IrtError;
 use super::fit::Population;
 use super::model::AtAbility;
-use super::score::{RunningPosterior, Scored};
+use super::score::{Method, RunningPosterior, Scored};
+use super::workers;
+use crate::difficulty::responses::Responses;
 use crate::run::Stream;
+use crate::stats::{Estimate, Resamples};
 
 /// How the next item is chosen.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -51,16 +56,24 @@ impl Administered {
     }
 }
 
-/// Asks items of `bank` until `stop`: `answer` gives the category of the answer to an item.
-/// `stream` decides where the selection is random.
+/// Asks items of `bank` until `stop`, of those only that are `open` (one truth an item):
+/// `answer` gives the category of the answer to an item. `stream` decides where the
+/// selection is random.
 pub fn administer(
     bank: &Bank,
     population: Population,
-    selection: Selection,
-    stop: Stop,
+    (selection, stop): (Selection, Stop),
+    open: &[bool],
     stream: &mut Stream,
     mut answer: impl FnMut(usize) -> usize,
 ) -> Result<Administered, IrtError> {
+    if open.len() != bank.items.len() {
+        return Err(IrtError::Setting {
+            setting: "open",
+            found: format!("{} values", open.len()),
+            expected: format!("{}, one an item", bank.items.len()),
+        });
+    }
     if let Selection::Randomesque(0) | Selection::AStratified(0) = selection {
         return Err(IrtError::Setting {
             setting: "selection",
@@ -68,9 +81,9 @@ pub fn administer(
             expected: "at least 1 item or stratum".into(),
         });
     }
-    let most = stop.most.min(bank.items.len());
+    let mut left = open.to_vec();
+    let most = stop.most.min(left.iter().filter(|left| **left).count());
     let strata = strata(bank, selection);
-    let mut left = vec![true; bank.items.len()];
     let mut test = Administered { answers: Vec::new(), course: Vec::new() };
     let mut posterior = RunningPosterior::new(population, most);
     let mut ability = population.mean;
@@ -162,38 +175,133 @@ fn best(bank: &Bank, open: &[usize], ability: f64, count: usize) -> Vec<usize> {
     informed.into_iter().take(count).map(|(_, item)| item).collect()
 }
 
-/// How a way of testing does over many respondents.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// The items that say most about a respondent after some answers (an item's number and its
+/// category): those not yet answered, the most informative first, and the ability so far.
+pub fn next_items(
+    bank: &Bank,
+    population: Population,
+    answers: &[(usize, usize)],
+    count: usize,
+) -> (Scored, Vec<usize>) {
+    let ability = bank.score(answers, Method::Eap, population);
+    let mut left = vec![true; bank.items.len()];
+    for &(item, _) in answers {
+        left[item] = false;
+    }
+    let open: Vec<usize> = (0..left.len()).filter(|&item| left[item]).collect();
+    (ability, best(bank, &open, ability.ability, count))
+}
+
+/// Tests every respondent on the answers that it gave: where it left an item out, the item is
+/// not asked. Items are matched by name; who answered none of the bank has no test.
+/// `done` is called with the number of respondents after each, from any thread.
+pub fn replay(
+    bank: &Bank,
+    responses: &Responses,
+    population: Population,
+    (selection, stop): (Selection, Stop),
+    (seed, threads): (u64, usize),
+    done: &(dyn Fn(usize) + Sync),
+) -> Result<Vec<Option<Administered>>, IrtError> {
+    let rows = bank.answers(responses)?;
+    let counted = std::sync::atomic::AtomicUsize::new(0);
+    let tests = workers::each(
+        threads,
+        rows.into_iter().enumerate().collect(),
+        || (),
+        |(), row| {
+            let (respondent, answers) = row;
+            let mut open = vec![false; bank.items.len()];
+            let mut categories = vec![0; bank.items.len()];
+            for &(item, category) in &answers {
+                open[item] = true;
+                categories[item] = category;
+            }
+            let mut stream = Stream::new(seed, &["adaptive", &respondent.to_string()]);
+            let test =
+                administer(bank, population, (selection, stop), &open, &mut stream, |item| {
+                    categories[item]
+                });
+            done(counted.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1);
+            test.map(|test| (!test.answers.is_empty()).then_some(test))
+        },
+    );
+    tests.into_iter().collect()
+}
+
+/// How a way of testing does over many respondents; intervals over respondents.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Performance {
     /// Mean number of items.
-    pub items: f64,
+    pub items: Estimate,
+    /// Mean absolute difference from the ability of the full test, in logits.
+    pub error: Estimate,
     /// Root mean squared difference from the ability of the full test.
-    pub error: f64,
+    pub rmse: Estimate,
+    /// Mean difference from it.
+    pub bias: Estimate,
+    /// Root mean squared difference from the true ability, where that is known.
+    pub rmse_of_truth: Option<Estimate>,
+    /// Share of tests that ended by their standard error.
+    pub reached: Estimate,
     /// Share of respondents who saw the item that was asked most often.
     pub exposure: f64,
     /// Mean share of common items of two tests (Chang and Zhang 2002); 1 where all are the same.
     pub overlap: f64,
 }
 
-/// Compares tests with the abilities of the full test, `full`, one a respondent.
-pub fn performance(bank: &Bank, tests: &[Administered], full: &[f64]) -> Performance {
-    let count = tests.len() as f64;
+/// What tests are compared with.
+#[derive(Clone, Debug)]
+pub struct Yardstick<'a> {
+    /// Abilities by the full test, one a test.
+    pub full: &'a [f64],
+    /// True abilities, where they are known.
+    pub truth: Option<&'a [f64]>,
+    /// The standard error that ends a test; 0 for none.
+    pub se: f64,
+    /// The same draws of respondents for every way of testing.
+    pub resamples: &'a Resamples,
+}
+
+/// Compares tests with a yardstick; `None` without a test.
+pub fn performance(bank: &Bank, tests: &[Administered], by: &Yardstick<'_>) -> Option<Performance> {
+    const CONFIDENCE: f64 = 0.95;
     let mut asked = vec![0.0; bank.items.len()];
-    let (mut items, mut square) = (0.0, 0.0);
-    for (test, full) in tests.iter().zip(full) {
-        for &(item, _) in &test.answers {
-            asked[item] += 1.0;
-        }
-        items += test.answers.len() as f64;
-        square += test.ability().map_or(0.0, |scored| (scored.ability - full).powi(2));
+    for &(item, _) in tests.iter().flat_map(|test| &test.answers) {
+        asked[item] += 1.0;
     }
+    let items: Vec<f64> = tests.iter().map(|test| test.answers.len() as f64).collect();
+    let total: f64 = items.iter().sum();
+    let off = |known: &[f64]| -> Vec<f64> {
+        let pairs = tests.iter().zip(known);
+        pairs.map(|(test, known)| test.ability().map_or(0.0, |at| at.ability - known)).collect()
+    };
+    let rmse = |off: &[f64]| {
+        let squares: Vec<f64> = off.iter().map(|off| off * off).collect();
+        // The root is monotone: it goes through the interval.
+        let Estimate { value, low, high, n } = by.resamples.mean(&squares, CONFIDENCE)?;
+        Some(Estimate { value: value.sqrt(), low: low.max(0.0).sqrt(), high: high.sqrt(), n })
+    };
+    let mean = |values: &[f64]| by.resamples.mean(values, CONFIDENCE);
+    let from_full = off(by.full);
+    let reached = |test: &Administered| {
+        let se = test.ability().and_then(|at| at.se);
+        f64::from(u8::from(by.se > 0.0 && se.is_some_and(|se| se <= by.se)))
+    };
     let pairs: f64 = asked.iter().map(|asked| asked * (asked - 1.0)).sum();
-    Performance {
-        items: items / count,
-        error: (square / count).sqrt(),
-        exposure: asked.iter().copied().fold(0.0, f64::max) / count,
-        overlap: pairs / ((count - 1.0) * items),
-    }
+    let others = (tests.len() as f64 - 1.0).max(1.0);
+    Some(Performance {
+        items: mean(&items)?,
+        error: mean(&from_full.iter().map(|off| off.abs()).collect::<Vec<_>>())?,
+        rmse: rmse(&from_full)?,
+        bias: mean(&from_full)?,
+        rmse_of_truth: by.truth.and_then(|truth| rmse(&off(truth))),
+        reached: by
+            .resamples
+            .accuracy(&tests.iter().map(reached).collect::<Vec<_>>(), CONFIDENCE)?,
+        exposure: asked.iter().copied().fold(0.0, f64::max) / tests.len() as f64,
+        overlap: pairs / (others * total),
+    })
 }
 
 #[cfg(test)]
@@ -211,22 +319,18 @@ mod tests {
         let abilities = simulate::normal_abilities(80, 0.0, 1.0, 8);
         let made = simulate::responses(&bank, &abilities, 9);
         let run = |selection: Selection, stop: Stop| {
-            let tests: Vec<Administered> = (0..80)
-                .map(|row| {
-                    let mut stream = Stream::new(1, &["test", &row.to_string()]);
-                    administer(&bank, STANDARD, selection, stop, &mut stream, |item| {
-                        made.score(row, item).unwrap() as usize
-                    })
-                    .unwrap()
-                })
-                .collect();
+            let tests = replay(&bank, &made, STANDARD, (selection, stop), (1, 2), &|_| ()).unwrap();
+            let tests: Vec<Administered> = tests.into_iter().map(Option::unwrap).collect();
             let full: Vec<f64> = bank
                 .score_all(&made, Method::Eap, STANDARD, 1)
                 .unwrap()
                 .into_iter()
                 .map(|scored| scored.unwrap().ability)
                 .collect();
-            performance(&bank, &tests, &full)
+            let resamples = Resamples::new(80, 200, &mut Stream::new(1, &["draws"]));
+            let (truth, se) = (Some(&abilities[..]), stop.se);
+            let by = Yardstick { full: &full, truth, se, resamples: &resamples };
+            performance(&bank, &tests, &by).unwrap()
         };
         let stop = Stop { se: 0.0, least: 0, most: 12 };
         let random = run(Selection::Random, stop);
@@ -234,14 +338,20 @@ mod tests {
             [Selection::MaximumInformation, Selection::Randomesque(5), Selection::AStratified(3)]
         {
             let adaptive = run(selection, stop);
-            assert!(adaptive.error < 0.95 * random.error, "{selection:?} {adaptive:?} {random:?}");
+            assert!(
+                adaptive.rmse.value < 0.95 * random.rmse.value,
+                "{selection:?} {adaptive:?} {random:?}"
+            );
         }
         let greedy = run(Selection::MaximumInformation, stop);
         let spread = run(Selection::Randomesque(5), stop);
         assert!(spread.exposure < greedy.exposure && random.overlap < greedy.overlap);
         let stop = Stop { se: 0.4, least: 5, most: 80 };
         let (few, many) = (run(Selection::MaximumInformation, stop), run(Selection::Random, stop));
-        assert!(few.items < 0.6 * many.items, "{few:?} {many:?}");
+        assert!(few.items.value < 0.6 * many.items.value, "{few:?} {many:?}");
+        assert_eq!((few.reached.value, random.reached.value), (1.0, 0.0));
+        let truth = many.rmse_of_truth.unwrap();
+        assert!(truth.low < truth.value && truth.value < 0.5 && truth.value < truth.high);
     }
 
     #[test]
@@ -249,16 +359,24 @@ mod tests {
         let bank = simulate::example_bank("graded", 12, 4);
         let mut stream = Stream::new(1, &["test"]);
         let stop = Stop { se: 10.0, least: 4, most: 99 };
-        let test =
-            administer(&bank, STANDARD, Selection::MaximumInformation, stop, &mut stream, |_| 3)
-                .unwrap();
+        let way = |selection: Selection, stop: Stop| (selection, stop);
+        let most = way(Selection::MaximumInformation, stop);
+        let test = administer(&bank, STANDARD, most, &[true; 12], &mut stream, |_| 3).unwrap();
         assert_eq!((test.answers.len(), test.course.len()), (4, 4));
         let stop = Stop { se: 0.0, ..stop };
-        let test =
-            administer(&bank, STANDARD, Selection::Random, stop, &mut stream, |_| 0).unwrap();
+        let random = way(Selection::Random, stop);
+        let mut open = [true; 12];
+        let test = administer(&bank, STANDARD, random, &open, &mut stream, |_| 0).unwrap();
         assert_eq!(test.answers.len(), 12);
         assert!(test.ability().unwrap().ability < 0.0);
-        let wrong = administer(&bank, STANDARD, Selection::Random, stop, &mut stream, |_| 4);
+        let wrong = administer(&bank, STANDARD, random, &open, &mut stream, |_| 4);
         assert!(wrong.unwrap_err().to_string().contains("found category 4 of item"));
+        open[..9].fill(false);
+        let test = administer(&bank, STANDARD, most, &open, &mut stream, |_| 1).unwrap();
+        assert!(test.answers.len() == 3 && test.answers.iter().all(|&(item, _)| item >= 9));
+        let (ability, next) = next_items(&bank, STANDARD, &test.answers, 20);
+        assert_eq!((ability.answers, next.len()), (3, 9));
+        let information = |item: usize| bank.information(item, ability.ability);
+        assert!(next.windows(2).all(|pair| information(pair[0]) >= information(pair[1])));
     }
 }

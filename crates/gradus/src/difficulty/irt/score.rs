@@ -109,6 +109,17 @@ impl Bank {
         population: Population,
         threads: usize,
     ) -> Result<Vec<Option<Scored>>, IrtError> {
+        Ok(workers::each(
+            threads,
+            self.answers(responses)?,
+            || (),
+            |(), answers| (!answers.is_empty()).then(|| self.score(&answers, method, population)),
+        ))
+    }
+
+    /// The answers of each respondent to items of the bank, matched by name: an item's
+    /// number and its category. A score that the item does not have is an error.
+    pub fn answers(&self, responses: &Responses) -> Result<Vec<Vec<(usize, usize)>>, IrtError> {
         let numbers: HashMap<&str, usize> = self
             .items
             .iter()
@@ -138,12 +149,7 @@ impl Bank {
             }
             rows.push(answers);
         }
-        Ok(workers::each(
-            threads,
-            rows,
-            || (),
-            |(), answers| (!answers.is_empty()).then(|| self.score(&answers, method, population)),
-        ))
+        Ok(rows)
     }
 }
 
