@@ -44,6 +44,25 @@ pub(crate) fn monitor(shown: Shown) -> Result<Monitor, Failure> {
     Ok(Monitor::new(move |event| watcher.see(event), cancel))
 }
 
+/// Counts work that ends as a whole and leaves nothing half done.
+pub(crate) struct Counter {
+    watcher: Watcher,
+    unit: &'static str,
+}
+
+impl Counter {
+    pub(crate) fn new(shown: Shown, unit: &'static str) -> Self {
+        Self { watcher: Watcher::new(shown), unit }
+    }
+
+    /// Of the work called `stage` so much is done.
+    pub(crate) fn see(&self, stage: &str, done: usize, total: usize) {
+        let (stage, unit) = (stage.to_owned(), self.unit);
+        let event = Event::Progress { stage, done: done as u64, total: total as u64, unit };
+        self.watcher.see(&event);
+    }
+}
+
 struct Watcher {
     shown: Shown,
     bar: Option<ProgressBar>,

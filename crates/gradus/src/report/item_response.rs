@@ -14,6 +14,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::item_map::MapStep;
+use super::item_response_groups::{DifLine, dif_lines};
 use crate::difficulty::irt::{FEW, Fit, ItemStatus, Record, Slopes, Summary};
 use crate::difficulty::responses::Responses;
 use crate::stats::{benjamini_hochberg, quantile};
@@ -61,6 +62,12 @@ pub struct ItemResponse {
     pub respondents: Vec<RespondentLine>,
     /// Rows of respondents in all.
     pub respondents_found: usize,
+    /// Items that are not the same for groups of respondents, the clearest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dif: Vec<DifLine>,
+    /// How many there are.
+    #[serde(default)]
+    pub dif_found: usize,
     /// What was not computed, and why.
     pub not_computed: Vec<String>,
 }
@@ -170,8 +177,11 @@ impl ItemResponse {
             sorted.clear();
         }
         ends(&mut sorted);
+        let (dif, dif_found) = dif_lines(record);
         Self {
             few,
+            dif,
+            dif_found,
             map: steps,
             curves,
             information: grid.iter().map(information).collect(),

@@ -58,7 +58,9 @@ impl ItemResponse {
         } else {
             sections.extend([self.broken(), self.items(), self.characteristic_curves()]);
         }
-        sections.extend([self.abilities(), self.information()]);
+        sections.push(self.abilities());
+        sections.extend([self.groups(), self.families()].into_iter().flatten());
+        sections.push(self.information());
         sections
     }
 

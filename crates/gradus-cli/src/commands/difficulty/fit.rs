@@ -1,16 +1,21 @@
 use std::path::PathBuf;
 
 use gradus::data::DataError;
-use gradus::difficulty::irt::{self, AsymptotePrior, Method, Record, Settings, read_items};
-use gradus::difficulty::responses::design;
+use gradus::difficulty::irt::{
+    self, AsymptotePrior, FamilyStudy, Fit, GroupStudy, Groups, Method, Record, Settings,
+    read_items,
+};
+use gradus::difficulty::responses::{Responses, design};
 use gradus::report::{self, ItemResponse, Page, Repeat};
 use gradus::run::repeat_line;
 
+use super::respondents::About;
 use super::responses::{Reader, input, threads, unknown};
 use crate::args::{self, Global};
 use crate::exit_code::ExitCode;
 use crate::failure::Failure;
 use crate::output::{Block, Format, Output, json_line};
+use crate::progress::Counter;
 
 /// Fit an item response model: difficulties and abilities with standard errors
 ///
@@ -25,9 +30,19 @@ use crate::output::{Block, Format, Output, json_line};
 /// Writes items.csv, respondents.csv, fit.json and report.html into --out. What does not
 /// converge, or cannot be identified, is an error and writes nothing.
 ///
+/// With --group each group has its own mean and spread of abilities, the largest (or
+/// --reference) being 0 and 1, and every item is tested for being the same in each group as
+/// in the reference, by Mantel-Haenszel and by the likelihood ratio: dif.csv has sizes and p
+/// with and without adjustment for the number of items (Benjamini and Hochberg).
+///
+/// With --family the model is fitted again to --draws samples of whole families, and to one
+/// respondent of each: items.csv has the errors that follow, fit.json how many independent
+/// respondents all are worth. Fine-tunes of one base model are no independent witnesses.
+///
 /// Examples:
 ///   gradus difficulty fit responses.csv --model 2pl --out fit
 ///   gradus difficulty fit logs/ --model rasch --metric acc --out fit --json
+///   gradus difficulty fit long.csv --model 2pl --group prompt --family base_model --out fit
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct Args {
@@ -78,19 +93,57 @@ pub(crate) struct Args {
     /// Leave standard errors out.
     #[arg(long)]
     no_errors: bool,
+    /// Column with the group of each respondent; or a table with the columns `respondent` and
+    /// `group`.
+    #[arg(long, value_name = "COLUMN|FILE", help_heading = "Respondents")]
+    group: Option<String>,
+    /// The group that the others are compared with.
+    #[arg(long, requires = "group", value_name = "NAME", help_heading = "Respondents")]
+    reference: Option<String>,
+    #[command(flatten)]
+    about: About,
+    /// Samples of families.
+    #[arg(long, default_value_t = 200, value_name = "N", help_heading = "Respondents")]
+    draws: usize,
+    /// Seed of these samples.
+    #[arg(long, default_value_t = 1, help_heading = "Respondents")]
+    seed: u64,
 }
 
 pub(crate) fn run(args: &Args, global: &Global) -> Result<Output, Failure> {
-    let settings = settings(args, global)?;
+    let mut settings = settings(args, global)?;
     let method = Method::ALL.into_iter().find(|(name, _)| *name == args.ability);
     let Some((_, method)) = method else {
         return Err(unknown("--ability", &args.ability, "eap, map, ml or wle"));
     };
     let responses = args.reader.read(&args.responses)?;
+    let families = args.about.families(&args.responses, &responses)?;
+    let groups = match &args.group {
+        Some(name) => {
+            let values = args.about.values("group", name, &args.responses, &responses)?;
+            Some(Groups::new(&responses, &values, args.reference.as_deref())?)
+        }
+        None => None,
+    };
+    settings.populations = groups.as_ref().map(|groups| groups.of.clone()).unwrap_or_default();
     let design = design(&responses);
     let fit = irt::fit(&responses, &settings)?;
-    let record =
+    let mut record =
         Record::new(&fit, &responses, &design, &settings, method, input(&args.responses)?)?;
+    if let Some(groups) = groups {
+        let counter = Counter::new(global.shown(), "items");
+        record.add_groups(GroupStudy::new(
+            &responses,
+            groups,
+            &settings,
+            &|group, done, total| {
+                counter.see(&format!("differences of {group}"), done, total);
+            },
+        )?);
+    }
+    if let Some(families) = families {
+        record.add_families(drawn_again(args, global, &responses, families, (&fit, &settings))?);
+    }
     let (mut notes, mut human) = (Vec::new(), Vec::new());
     if args.out.is_some() || global.format() == Format::Human {
         let page = page(args, &ItemResponse::new(&record, settings.threads));
@@ -111,6 +164,22 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<Output, Failure> {
         notes,
         exit: ExitCode::Done,
     })
+}
+
+fn drawn_again(
+    args: &Args,
+    global: &Global,
+    responses: &Responses,
+    families: Vec<String>,
+    fitted: (&Fit, &Settings),
+) -> Result<FamilyStudy, Failure> {
+    if args.draws < 2 {
+        let found = args.draws;
+        return Err(Failure::usage(format!("--draws {found}: expected at least 2")));
+    }
+    let counter = Counter::new(global.shown(), "fits");
+    let done = |done| counter.see("families drawn again", done, args.draws);
+    Ok(FamilyStudy::new(responses, families, fitted, args.draws, args.seed, &done)?)
 }
 
 fn settings(args: &Args, global: &Global) -> Result<Settings, Failure> {

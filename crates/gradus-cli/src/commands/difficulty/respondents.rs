@@ -9,12 +9,13 @@ use serde_json::Value;
 
 use crate::failure::Failure;
 
-/// Where families are found.
+/// Where families and groups are found.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Respondents")]
 pub(super) struct About {
-    /// Column with the family of each respondent, as its base model.
-    #[arg(long, value_name = "COLUMN")]
+    /// Column with the family of each respondent, as its base model; or a table (CSV or JSONL)
+    /// with the columns `respondent` and `family`.
+    #[arg(long, value_name = "COLUMN|FILE")]
     pub(super) family: Option<String>,
     /// Table (CSV or JSONL) with a column `respondent` and the columns that are named here;
     /// RESPONSES itself by default, where it has them.
@@ -23,13 +24,28 @@ pub(super) struct About {
 }
 
 impl About {
-    /// The value of each respondent in a column.
-    pub(super) fn column(
+    /// The family of each respondent, where asked for.
+    pub(super) fn families(
         &self,
+        source: &Path,
+        responses: &Responses,
+    ) -> Result<Option<Vec<String>>, Failure> {
+        let family = self.family.as_deref();
+        family.map(|name| self.values("family", name, source, responses)).transpose()
+    }
+
+    /// The value of each respondent in a column; `name` is the column's, or that of a file
+    /// with a column called `kind`.
+    pub(super) fn values(
+        &self,
+        kind: &str,
         name: &str,
         source: &Path,
         responses: &Responses,
     ) -> Result<Vec<String>, Failure> {
+        if Path::new(name).is_file() {
+            return column(Path::new(name), kind, responses);
+        }
         let file = self.respondents.as_deref().unwrap_or(source);
         if self.respondents.is_none() && (file.is_dir() || file.as_os_str() == "-") {
             let message = format!("the column {name:?}: found no table of respondents");
@@ -43,6 +59,17 @@ impl About {
 
 const NAME_A_TABLE: &str =
     "give a table with the columns `respondent` and the one that is named, with --respondents";
+
+/// The same number for equal names.
+pub(super) fn numbered(names: &[String]) -> Vec<usize> {
+    let mut numbers: HashMap<&str, usize> = HashMap::new();
+    let mut found = Vec::with_capacity(names.len());
+    for name in names {
+        let next = numbers.len();
+        found.push(*numbers.entry(name).or_insert(next));
+    }
+    found
+}
 
 /// All columns of a row as they are.
 struct Cells(Vec<(String, Value)>);

@@ -1,4 +1,3 @@
-use std::collections::HashMap;
 use std::path::PathBuf;
 
 use gradus::data;
@@ -9,7 +8,7 @@ use gradus::difficulty::responses::{Responses, design};
 use gradus::report::{Column, Number, Table};
 use serde::Serialize;
 
-use super::respondents::About;
+use super::respondents::{About, numbered};
 use super::responses::{Reader, missing_note, threads, unknown};
 use crate::args::Global;
 use crate::exit_code::ExitCode;
@@ -142,16 +141,11 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<Output, Failure> {
 
 /// The family of each respondent, or its copies and near-copies, as a number.
 fn groups(args: &Args, responses: &Responses) -> Result<Vec<usize>, Failure> {
-    let Some(family) = &args.about.family else {
-        return Ok(design(responses).relatives(responses.respondents().len()));
-    };
-    let families = args.about.column(family, &args.responses, responses)?;
-    let mut numbers: HashMap<String, usize> = HashMap::new();
-    let number = |family: String| {
-        let next = numbers.len();
-        *numbers.entry(family).or_insert(next)
-    };
-    Ok(families.into_iter().map(number).collect())
+    let families = args.about.families(&args.responses, responses)?;
+    Ok(families.map_or_else(
+        || design(responses).relatives(responses.respondents().len()),
+        |families| numbered(&families),
+    ))
 }
 
 fn line<'a>(
