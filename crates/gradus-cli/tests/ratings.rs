@@ -149,7 +149,7 @@ fn profiles_fall_over_difficulty_and_say_what_was_not_counted() {
     results.push_str("large,unknown,1,d0\nlarge,q1,,d0\n");
     folder.write("results.csv", &results);
     folder.write("names.txt", "small\n");
-    let command = "difficulty profile results.csv --labels labels.jsonl --respondents names.txt";
+    let command = "difficulty profile results.csv --labels labels.jsonl --contributors names.txt";
     let found = rows(folder.gradus(&format!("{command} --by-domain --json")));
     assert_eq!(found.len(), 6);
     let small = &found[0];

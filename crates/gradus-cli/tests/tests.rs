@@ -8,6 +8,7 @@ mod folders;
 mod loopback;
 mod models;
 mod ratings;
+mod respondents;
 mod rows;
 mod runs;
 mod sample;

@@ -1,11 +1,14 @@
 //! `gradus difficulty`: the subcommands, one file each.
 
+mod adapt;
 mod compare;
 mod fit;
 mod label;
 mod place;
 mod profile;
+mod profile_page;
 mod rate;
+mod refit;
 mod respondents;
 mod responses;
 mod rows;
@@ -39,6 +42,7 @@ enum Command {
     Fit(fit::Args),
     Place(place::Args),
     Shorten(shorten::Args),
+    Adapt(adapt::Args),
     Simulate(simulate::Args),
     Rate(rate::Args),
     Label(label::Args),
@@ -51,10 +55,11 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<Output, Failure> {
         Command::Fit(args) => fit::run(args, global),
         Command::Place(args) => place::run(args, global),
         Command::Shorten(args) => shorten::run(args, global),
+        Command::Adapt(args) => adapt::run(args, global),
         Command::Simulate(args) => simulate::run(args),
         Command::Rate(args) => rate::run(args),
         Command::Label(args) => label::run(args),
-        Command::Profile(args) => profile::run(args),
+        Command::Profile(args) => profile::run(args, global),
         Command::Compare(args) => compare::run(args),
     }
 }

@@ -62,16 +62,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<Output, Failure> {
     let Some((name, method)) = method else {
         return Err(unknown("--ability", &args.ability, "eap, map, ml or wle"));
     };
-    let population = match args.population[..] {
-        [mean, sd] if mean.is_finite() && sd > 0.0 => Population { mean, sd },
-        _ => {
-            let found = &args.population;
-            let expected = "a mean and a standard deviation above 0, as 0,1";
-            return Err(Failure::usage(format!(
-                "--population: found {found:?}, expected {expected}"
-            )));
-        }
-    };
+    let population = population(&args.population)?;
     let bank = read_items(&args.items, model)?;
     let responses = args.reader.read(&args.responses)?;
     let known: std::collections::HashSet<&str> =
@@ -110,6 +101,17 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<Output, Failure> {
     let mut output = output(&placed);
     output.notes.extend(missing_note(&responses));
     Ok(output)
+}
+
+/// The population that --population names.
+pub(super) fn population(found: &[f64]) -> Result<Population, Failure> {
+    match *found {
+        [mean, sd] if mean.is_finite() && sd.is_finite() && sd > 0.0 => Ok(Population { mean, sd }),
+        _ => {
+            let expected = "a mean and a standard deviation above 0, as 0,1";
+            Err(Failure::usage(format!("--population: found {found:?}, expected {expected}")))
+        }
+    }
 }
 
 fn output(placed: &[Placed]) -> Output {

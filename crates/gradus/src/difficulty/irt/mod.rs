@@ -39,6 +39,8 @@ mod posterior;
 mod prior;
 mod rasch;
 mod record;
+#[cfg(test)]
+mod reference_answers;
 mod score;
 pub mod short_form;
 pub mod simulate;
