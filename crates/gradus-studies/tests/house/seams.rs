@@ -119,6 +119,7 @@ fn item_response_models_and_their_table_agree() {
         ("lanes", "eight numbers at a time"),
         ("linear", "symmetric systems"),
         ("local_dependence", "pairs of items that go together"),
+        ("lost_information", "what is lost by not seeing abilities"),
         ("maximise", "the M step"),
         ("model", "what a model is to everything else"),
         ("observed_information", "standard errors"),

@@ -154,15 +154,20 @@ pub(super) fn lost_information(
     let units: Vec<(usize, usize)> =
         (0..rows).step_by(8 * ROWS).map(|from| (from, (from + 8 * ROWS).min(rows))).collect();
     // Each unit sums its own rows and the sums are added in order.
-    let means = workers::each(threads, units, || (), |(), (from, end)| {
-        let mut sums = vec![0.0; layout.size * layout.size];
-        let means: Vec<Vec<f64>> = (from..end)
-            .map(|row| mean(fit, posterior, layout, &bases, &scores, row, &mut sums))
-            .collect();
-        let means: Vec<&[f64]> = means.iter().map(Vec::as_slice).collect();
-        add_squares(layout.size, &means, &core.cells.weights[from..end], &mut sums);
-        sums
-    });
+    let means = workers::each(
+        threads,
+        units,
+        || (),
+        |(), (from, end)| {
+            let mut sums = vec![0.0; layout.size * layout.size];
+            let means: Vec<Vec<f64>> = (from..end)
+                .map(|row| mean(fit, posterior, layout, &bases, &scores, row, &mut sums))
+                .collect();
+            let means: Vec<&[f64]> = means.iter().map(Vec::as_slice).collect();
+            add_squares(layout.size, &means, &core.cells.weights[from..end], &mut sums);
+            sums
+        },
+    );
     for sums in means {
         lost.iter_mut().zip(sums).for_each(|(lost, sum)| *lost -= sum);
     }
@@ -181,41 +186,51 @@ fn squares(
     let (core, size) = (&fit.core, bases.size);
     let empty = || [vec![0.0; size * size], vec![0.0; size * size], vec![0.0; size * size]];
     let chunks: Vec<usize> = (0..core.grid.chunks.len()).collect();
-    let done = workers::each(threads, chunks, || (), |(), chunk| {
-        let rows = posterior.rows_at(chunk);
-        if rows.is_empty() {
-            return None;
-        }
-        let mut sums = empty();
-        let mut values = vec![0.0; ROWS * LANES * size];
-        let mut at_node = vec![0.0; size * size];
-        for rows in rows.chunks(ROWS) {
-            for (&row, values) in rows.iter().zip(values.chunks_exact_mut(LANES * size)) {
-                bases.at(fit, scores, (row as usize, chunk), values);
+    let done = workers::each(
+        threads,
+        chunks,
+        || (),
+        |(), chunk| {
+            let rows = posterior.rows_at(chunk);
+            if rows.is_empty() {
+                return None;
             }
-            for lane in 0..LANES {
-                let (mut vectors, mut weights) = (Vec::with_capacity(ROWS), Vec::with_capacity(ROWS));
-                for (&row, values) in rows.iter().zip(values.chunks_exact(LANES * size)) {
-                    let (first, own) = posterior.row(row as usize);
-                    let weight = own[chunk - first][lane];
-                    if weight >= NEGLIGIBLE {
-                        vectors.push(&values[lane * size..(lane + 1) * size]);
-                        weights.push(weight * core.cells.weights[row as usize]);
+            let mut sums = empty();
+            let mut values = vec![0.0; ROWS * LANES * size];
+            let mut at_node = vec![0.0; size * size];
+            for rows in rows.chunks(ROWS) {
+                for (&row, values) in rows.iter().zip(values.chunks_exact_mut(LANES * size)) {
+                    bases.at(fit, scores, (row as usize, chunk), values);
+                }
+                for lane in 0..LANES {
+                    let (mut vectors, mut weights) =
+                        (Vec::with_capacity(ROWS), Vec::with_capacity(ROWS));
+                    for (&row, values) in rows.iter().zip(values.chunks_exact(LANES * size)) {
+                        let (first, own) = posterior.row(row as usize);
+                        let weight = own[chunk - first][lane];
+                        if weight >= NEGLIGIBLE {
+                            vectors.push(&values[lane * size..(lane + 1) * size]);
+                            weights.push(weight * core.cells.weights[row as usize]);
+                        }
+                    }
+                    if vectors.is_empty() {
+                        continue;
+                    }
+                    at_node.fill(0.0);
+                    add_squares(size, &vectors, &weights, &mut at_node);
+                    let ability = core.grid.chunks[chunk][lane];
+                    for (factor, sums) in
+                        [1.0, ability, ability * ability].into_iter().zip(&mut sums)
+                    {
+                        sums.iter_mut()
+                            .zip(&at_node)
+                            .for_each(|(sum, value)| *sum += factor * value);
                     }
                 }
-                if vectors.is_empty() {
-                    continue;
-                }
-                at_node.fill(0.0);
-                add_squares(size, &vectors, &weights, &mut at_node);
-                let ability = core.grid.chunks[chunk][lane];
-                for (factor, sums) in [1.0, ability, ability * ability].into_iter().zip(&mut sums) {
-                    sums.iter_mut().zip(&at_node).for_each(|(sum, value)| *sum += factor * value);
-                }
             }
-        }
-        Some(sums)
-    });
+            Some(sums)
+        },
+    );
     let mut total = empty();
     for sums in done.into_iter().flatten() {
         for (total, sums) in total.iter_mut().zip(sums) {
@@ -246,7 +261,9 @@ fn mean(
         for parameter in 1..scores.width {
             let (mut total, mut times) = ([0.0; LANES], [0.0; LANES]);
             let values = scores.of(category, parameter)[first..].iter();
-            for ((weight, value), ability) in weights.iter().zip(values).zip(&core.grid.chunks[first..]) {
+            for ((weight, value), ability) in
+                weights.iter().zip(values).zip(&core.grid.chunks[first..])
+            {
                 for lane in 0..LANES {
                     let product = weight[lane] * value[lane];
                     total[lane] += product;
@@ -258,7 +275,8 @@ fn mean(
         }
     });
     let population = core.cells.populations[row] as usize;
-    if let (Some(base), Some(at)) = (bases.populations[population], layout.populations[population]) {
+    if let (Some(base), Some(at)) = (bases.populations[population], layout.populations[population])
+    {
         let (mean, sd) = (fit.populations[population].mean, fit.populations[population].sd);
         let (mut off, mut square) = (0.0, 0.0);
         let abilities = core.grid.chunks[first..].iter().flatten();

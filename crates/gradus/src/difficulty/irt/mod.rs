@@ -30,6 +30,7 @@ mod known_answers;
 mod lanes;
 mod linear;
 mod local_dependence;
+mod lost_information;
 mod maximise;
 mod model;
 mod observed_information;

@@ -12,13 +12,12 @@ use super::fit::{Core, Fit, Settings};
 use super::grid::Grid;
 use super::lanes::{LANES, Lanes, lanes, sum};
 use super::linear::Cholesky;
+use super::lost_information::lost_information;
 use super::maximise::{Score, score};
 use super::model::{ItemModel, Slopes};
 use super::posterior::{Counts, Posterior, answers, by_item, unit_items, units};
 use super::workers;
 
-/// Share of a posterior below which a node does not count in a covariance.
-const NEGLIGIBLE: f64 = 1e-9;
 /// Multiplications that a full matrix may cost, about a second's.
 const FULL_WORK: f64 = 3e9;
 
@@ -113,14 +112,21 @@ impl StandardErrors {
 }
 
 /// Derivatives of ln P by an item's parameters: by category, parameter, chunk.
-struct ItemScores {
-    width: usize,
+pub(super) struct ItemScores {
+    pub(super) width: usize,
+    /// Parameters 1 to this one are intercepts.
+    steps: usize,
     chunks: usize,
     values: Vec<Lanes>,
 }
 
 impl ItemScores {
-    fn new(model: &ItemModel, parameters: &[f64], categories: usize, grid: &Grid) -> Self {
+    pub(super) fn new(
+        model: &ItemModel,
+        parameters: &[f64],
+        categories: usize,
+        grid: &Grid,
+    ) -> Self {
         let (width, chunks) = (parameters.len(), grid.chunks.len());
         let mut values = vec![[0.0; LANES]; categories * width * chunks];
         let mut log_p = vec![[0.0; LANES]; categories];
@@ -131,10 +137,10 @@ impl ItemScores {
                 values[index * chunks + chunk] = *by;
             }
         }
-        Self { width, chunks, values }
+        Self { width, steps: categories - 1, chunks, values }
     }
 
-    fn of(&self, category: usize, parameter: usize) -> &[Lanes] {
+    pub(super) fn of(&self, category: usize, parameter: usize) -> &[Lanes] {
         let from = (category * self.width + parameter) * self.chunks;
         &self.values[from..from + self.chunks]
     }
@@ -190,7 +196,7 @@ pub(super) struct Layout {
     /// Of each item's parameters; empty for given items.
     pub(super) items: Vec<Vec<usize>>,
     /// Of mean and standard deviation of each population.
-    populations: Vec<Option<usize>>,
+    pub(super) populations: Vec<Option<usize>>,
 }
 
 impl Layout {
@@ -244,31 +250,8 @@ fn full(
             }
         }
     }
-    let scores: Vec<ItemScores> = (0..cells.items())
-        .map(|item| {
-            ItemScores::new(model, core.items(model).of(item), cells.categories[item], grid)
-        })
-        .collect();
-    let units: Vec<(usize, usize)> =
-        (0..cells.rows()).step_by(64).map(|from| (from, (from + 64).min(cells.rows()))).collect();
-    // Each unit sums its own rows and the sums are added in order.
-    let lost = workers::each(
-        settings.threads,
-        units,
-        Vec::new,
-        |rows_scores: &mut Vec<f64>, (from, end)| {
-            let mut lost = vec![0.0; size * size];
-            for row in from..end {
-                subtract(fit, posterior, layout, &scores, row, rows_scores, &mut lost);
-            }
-            lost
-        },
-    );
-    for lost in lost {
-        for (information, lost) in information.iter_mut().zip(lost) {
-            *information -= lost;
-        }
-    }
+    let lost = lost_information(fit, model, settings.threads, posterior, layout);
+    information.iter_mut().zip(lost).for_each(|(information, lost)| *information -= lost);
     // The sums fill the upper triangle only.
     for row in 0..size {
         for column in 0..row {
@@ -297,82 +280,6 @@ fn full(
             .iter()
             .map(|at| at.map_or((0.0, 0.0), |at| (error(at), error(at + 1))))
             .collect(),
-    }
-}
-
-/// Adds the posterior covariance of a row's score, upper triangle, and for populations
-/// takes their complete-data information away.
-fn subtract(
-    fit: &Fit,
-    posterior: &Posterior,
-    layout: &Layout,
-    scores: &[ItemScores],
-    row: usize,
-    scratch: &mut Vec<f64>,
-    lost: &mut [f64],
-) {
-    let core = &fit.core;
-    let (cells, size) = (&core.cells, layout.size);
-    let (first, weights) = posterior.row(row);
-    let nodes = weights.len() * LANES;
-    scratch.clear();
-    scratch.resize(nodes * size, 0.0);
-    let mut touched = Vec::new();
-    cells.each(row, |item, category| {
-        let scores = &scores[item];
-        for (parameter, &index) in layout.items[item].iter().enumerate() {
-            // A common slope stands first, in every item.
-            if parameter > 0 || touched.first() != Some(&index) {
-                touched.push(index);
-            }
-            let values = scores.of(category, parameter)[first..].iter().flatten();
-            for (node, value) in values.take(nodes).enumerate() {
-                scratch[node * size + index] += value;
-            }
-        }
-    });
-    let population = cells.populations[row] as usize;
-    let count = cells.weights[row];
-    if let Some(at) = layout.populations[population] {
-        let (mean, sd) = (fit.populations[population].mean, fit.populations[population].sd);
-        touched.extend([at, at + 1]);
-        let abilities = core.grid.chunks[first..].iter().flatten();
-        for (node, (ability, weight)) in abilities.zip(weights.iter().flatten()).enumerate() {
-            let off = (ability - mean) / sd;
-            scratch[node * size + at] = off / sd;
-            scratch[node * size + at + 1] = (off * off - 1.0) / sd;
-            lost[at * size + at] -= count * weight / (sd * sd);
-            lost[at * size + at + 1] -= count * weight * 2.0 * off / (sd * sd);
-            lost[(at + 1) * size + at + 1] -= count * weight * (3.0 * off * off - 1.0) / (sd * sd);
-        }
-    }
-    touched.sort_unstable();
-    let mut mean = vec![0.0; size];
-    for (weight, scores) in weights.iter().flatten().zip(scratch.chunks_exact(size)) {
-        for &index in &touched {
-            mean[index] += weight * scores[index];
-        }
-    }
-    for (weight, scores) in weights.iter().flatten().zip(scratch.chunks_exact_mut(size)) {
-        if *weight < NEGLIGIBLE {
-            continue;
-        }
-        for &index in &touched {
-            scores[index] -= mean[index];
-        }
-        for (number, &upper) in touched.iter().enumerate() {
-            let factor = count * weight * scores[upper];
-            let line = &mut lost[upper * size..(upper + 1) * size];
-            if touched.len() == size {
-                for (lost, score) in line[upper..].iter_mut().zip(&scores[upper..]) {
-                    *lost += factor * score;
-                }
-            } else {
-                for &lower in &touched[number..] {
-                    line[lower] += factor * scores[lower];
-                }
-            }
-        }
     }
 }
 
@@ -425,17 +332,26 @@ fn by_items(
                     (&scores[item - items.start], &mut squares[item - items.start]);
                 let (first, weights) = posterior.row(row);
                 mean.clear();
-                mean.extend((0..scores.width).map(|parameter| {
+                mean.push(0.0);
+                // By the slope: ability times the sum of those by the intercepts.
+                let mut by_slope = [0.0; LANES];
+                for parameter in 1..scores.width {
                     let mut total = [0.0; LANES];
-                    for (weight, value) in
-                        weights.iter().zip(&scores.of(category, parameter)[first..])
+                    let values = &scores.of(category, parameter)[first..];
+                    for ((weight, value), ability) in
+                        weights.iter().zip(values).zip(&grid.chunks[first..])
                     {
                         for lane in 0..LANES {
-                            total[lane] += weight[lane] * value[lane];
+                            let product = weight[lane] * value[lane];
+                            total[lane] += product;
+                            if parameter <= scores.steps {
+                                by_slope[lane] += product * ability[lane];
+                            }
                         }
                     }
-                    sum(&total)
-                }));
+                    mean.push(sum(&total));
+                }
+                mean[0] = sum(&by_slope);
                 for (row_index, row_mean) in mean.iter().enumerate() {
                     for (column, column_mean) in mean.iter().enumerate() {
                         squares[row_index * scores.width + column] +=

@@ -63,6 +63,11 @@ impl Posterior {
         (self.windows[row].0 as usize, &self.weights[self.starts[row]..self.starts[row + 1]])
     }
 
+    /// Rows whose window holds a chunk, ascending.
+    pub(super) fn rows_at(&self, chunk: usize) -> &[u32] {
+        &self.rows[chunk]
+    }
+
     /// Mean and standard deviation of a row's posterior.
     pub(super) fn moments(&self, row: usize, grid: &Grid) -> (f64, f64) {
         let (first, weights) = self.row(row);
