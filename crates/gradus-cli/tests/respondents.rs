@@ -185,7 +185,7 @@ fn volatility_goes_from_ratings_into_labels() {
     }
     folder.write("attempts.csv", &attempts);
     folder
-        .gradus("difficulty rate attempts.csv --system glicko2 --opponents problems --out r.jsonl")
+        .gradus("difficulty rate attempts.csv --system glicko2 --opponents drifting-problems --out r.jsonl")
         .done();
     folder.gradus("difficulty label r.jsonl --out labels.jsonl").done();
     let labels = lines(&folder.read("labels.jsonl"));

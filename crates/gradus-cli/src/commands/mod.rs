@@ -40,7 +40,7 @@ pub(crate) enum Command {
     Merge(merge::Args),
     Search(search::Args),
     Verify(verify::Args),
-    Difficulty(difficulty::Args),
+    Difficulty(Box<difficulty::Args>),
     Tasks(tasks::Args),
     Models(models::Args),
     Train(train::Args),

@@ -105,7 +105,7 @@ pub(crate) struct Args {
 
 /// What to ask a respondent next.
 #[derive(Serialize)]
-struct Next<'a> {
+struct Suggestion<'a> {
     respondent: &'a str,
     ability: f64,
     se: Option<f64>,
@@ -169,7 +169,7 @@ fn ask(
     count: usize,
 ) -> Result<Output, Failure> {
     let rows = bank.answers(answers)?;
-    let lines: Vec<Next<'_>> = rows
+    let lines: Vec<Suggestion<'_>> = rows
         .iter()
         .zip(answers.respondents())
         .map(|(given, respondent)| {
@@ -179,10 +179,10 @@ fn ask(
                 information: bank.information(item, at.ability),
             };
             let next = next.into_iter().map(asked).collect();
-            Next { respondent, ability: at.ability, se: at.se, n: at.answers, next }
+            Suggestion { respondent, ability: at.ability, se: at.se, n: at.answers, next }
         })
         .collect();
-    let row = |line: &Next<'_>| {
+    let row = |line: &Suggestion<'_>| {
         let names: Vec<&str> = line.next.iter().map(|asked| asked.item).collect();
         vec![
             line.respondent.into(),
@@ -204,7 +204,7 @@ fn ask(
         rows: lines.iter().map(row).collect(),
         notes: Vec::new(),
     };
-    let names = |line: &Next<'_>| {
+    let names = |line: &Suggestion<'_>| {
         let names: Vec<&str> = line.next.iter().map(|asked| asked.item).collect();
         format!("{}\t{}", line.respondent, names.join("\t"))
     };
@@ -227,18 +227,17 @@ fn measure(
     let ways = ways(args)?;
     let stop = stop(args, bank)?;
     let drawn;
-    let (given, truth) = match answers {
-        Some(given) => (given, None),
-        None => {
-            if args.respondents < 2 {
-                let found = args.respondents;
-                return Err(Failure::usage(format!("--respondents {found}: expected at least 2")));
-            }
-            let Population { mean, sd } = population;
-            let truth = normal_abilities(args.respondents, mean, sd, args.seed);
-            drawn = responses(bank, &truth, args.seed);
-            (&drawn, Some(truth))
+    let (given, truth) = if let Some(given) = answers {
+        (given, None)
+    } else {
+        if args.respondents < 2 {
+            let found = args.respondents;
+            return Err(Failure::usage(format!("--respondents {found}: expected at least 2")));
         }
+        let Population { mean, sd } = population;
+        let truth = normal_abilities(args.respondents, mean, sd, args.seed);
+        drawn = responses(bank, &truth, args.seed);
+        (&drawn, Some(truth))
     };
     let threads = threads(global);
     let full = bank.score_all(given, Method::Eap, population, threads)?;
@@ -292,7 +291,7 @@ fn measure(
             let rows = tests.iter().zip(&tested).zip(&full);
             rows.map(|((test, &row), &full)| test_row(bank, given, name, (test, row, full)))
         });
-        data::write_all(file, &rows.collect::<Vec<_>>())?;
+        data::write_all(file, rows.collect::<Vec<_>>())?;
         notes.push(format!("the tests are in {}", file.display()));
     }
     Ok(Output {

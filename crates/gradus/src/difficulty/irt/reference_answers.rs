@@ -56,11 +56,11 @@ fn graded_and_partial_credit_fits_are_those_of_the_reference() {
     ] {
         let fit = fit(&made(file), &exact(name)).unwrap();
         check(&fit, &known[key], 1e-5);
-        // girth integrates over 41 nodes and stops earlier.
+        // girth integrates over 41 nodes and stops earlier: within 0.003.
         for (item, slope) in
             known[key]["girth"]["discrimination"].as_array().unwrap().iter().enumerate()
         {
-            close(fit.bank.items[item].discrimination(), number(slope), 0.03, "girth's slope");
+            close(fit.bank.items[item].discrimination(), number(slope), 0.003, "girth's slope");
         }
     }
 }
