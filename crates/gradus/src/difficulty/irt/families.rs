@@ -201,8 +201,9 @@ impl Fit {
                     yy += b * b;
                     xy += a * b;
                 }
-                if n > 1.0 && xx > 0.0 && yy > 0.0 {
-                    squares += 2.0 * (xy * xy / (xx * yy) - 1.0 / n);
+                // What independent respondents have, each ability having taken one answer.
+                if n > 2.0 && xx > 0.0 && yy > 0.0 {
+                    squares += 2.0 * (xy * xy / (xx * yy) - 1.0 / (n - 1.0));
                 }
             }
         }
