@@ -9,7 +9,8 @@ use gradus::run::RunError;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::{Adapter, Dtype, Metadata, ModelError, WeightFiles};
+use crate::pretrained::Shape;
+use crate::{Adapter, DecoderConfig, Dtype, Metadata, ModelError, WeightFiles, encoder};
 
 /// A model's facts, as far as its files tell them.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -68,20 +69,24 @@ impl ModelDescription {
             return self.gguf(&file);
         }
         self.form = Some("safetensors");
-        let config: Config = read_json(&config)?;
+        let path = config;
+        let config: Config = read_json(&path)?;
         self.architecture = config.model_type;
         self.layers = config.num_hidden_layers;
         self.context = config.max_position_embeddings;
         self.vocabulary = config.vocab_size;
-        self.cache_bytes_per_token = cache_bytes(
-            config.num_hidden_layers,
-            config.num_key_value_heads.or(config.num_attention_heads),
-            config
-                .head_dim
-                .or_else(|| config.hidden_size?.checked_div(config.num_attention_heads?)),
-        );
         self.tokenizer(dir)?;
         self.weights(&WeightFiles::open_folder(dir)?);
+        // Our own small models name no type.
+        let Some(kind) = &self.architecture else {
+            return read_json::<DecoderConfig>(&path)?.check();
+        };
+        if encoder::is_encoder(kind) {
+            return encoder::check_config(dir);
+        }
+        let text = fs::read_to_string(&path).map_err(RunError::io("read", &path))?;
+        let shape = Shape::from_config(&path, &text)?;
+        self.cache_bytes_per_token = Some(shape.bytes_per_position() as u64);
         Ok(())
     }
 
@@ -120,21 +125,15 @@ impl ModelDescription {
         self.context = count("context_length")?;
         let tokens = metadata.texts("tokenizer.ggml.tokens")?;
         self.vocabulary = tokens.map(|tokens| tokens.len() as u64);
-        let heads = count("attention.head_count")?;
-        let head = match count("attention.key_length")? {
-            Some(head) => Some(head),
-            None => {
-                count("embedding_length")?.zip(heads).and_then(|(d, heads)| d.checked_div(heads))
-            }
-        };
-        self.cache_bytes_per_token =
-            cache_bytes(self.layers, count("attention.head_count_kv")?.or(heads), head);
         let model = metadata.text("tokenizer.ggml.model")?;
         let kind = metadata.text("tokenizer.ggml.pre")?;
         self.tokenizer = model
             .map(|model| kind.map_or_else(|| model.to_owned(), |kind| format!("{model} ({kind})")));
         self.chat_template = metadata.text("tokenizer.chat_template")?.is_some();
-        self.weights(&WeightFiles::open_gguf(path)?);
+        let files = WeightFiles::open_gguf(path)?;
+        self.weights(&files);
+        let shape = Shape::from_gguf(&metadata, &files)?;
+        self.cache_bytes_per_token = Some(shape.bytes_per_position() as u64);
         Ok(())
     }
 
@@ -149,11 +148,6 @@ impl ModelDescription {
         self.parameters = Some(parameters);
         self.f32_bytes = Some(parameters * 4);
     }
-}
-
-/// Keys and values of one token in all layers.
-fn cache_bytes(layers: Option<u64>, heads: Option<u64>, head: Option<u64>) -> Option<u64> {
-    layers?.checked_mul(heads?)?.checked_mul(head?)?.checked_mul(2 * 4)
 }
 
 /// The GGUF file of a folder; which of several is meant cannot be known.
@@ -178,11 +172,7 @@ fn only_gguf(dir: &Path) -> Result<Option<PathBuf>, ModelError> {
 #[derive(Deserialize)]
 struct Config {
     model_type: Option<String>,
-    hidden_size: Option<u64>,
     num_hidden_layers: Option<u64>,
-    num_attention_heads: Option<u64>,
-    num_key_value_heads: Option<u64>,
-    head_dim: Option<u64>,
     max_position_embeddings: Option<u64>,
     vocab_size: Option<u64>,
 }
@@ -237,7 +227,8 @@ mod tests {
         assert_eq!((file.form, file.architecture.as_deref()), (Some("gguf"), Some("llama")));
         assert_eq!(file.tokenizer.as_deref(), Some("gpt2"));
         assert_eq!((file.vocabulary, file.numbers["Q6_K"]), (Some(3), 2048));
-        assert_eq!(file.unsupported, None);
+        // It has blocks of every type and is no model.
+        assert!(file.unsupported.unwrap().contains("quantised.gguf: "));
     }
 
     #[test]

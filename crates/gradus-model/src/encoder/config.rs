@@ -81,6 +81,11 @@ struct File {
 }
 
 impl EncoderConfig {
+    /// Whether a model of this `model_type` is an encoder.
+    pub(super) fn is_encoder(model_type: &str) -> bool {
+        FAMILIES.iter().any(|family| family.name == model_type)
+    }
+
     pub(super) fn read(dir: &Path) -> Result<Self, ModelError> {
         let path = dir.join("config.json");
         let unsupported = |what: String| ModelError::Unsupported { path: path.clone(), what };

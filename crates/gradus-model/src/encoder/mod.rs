@@ -27,6 +27,16 @@ use self::weights::EncoderWeights;
 use crate::ModelError;
 use crate::weights::WeightFiles;
 
+/// Whether a model of this `model_type` is an encoder.
+pub(crate) fn is_encoder(model_type: &str) -> bool {
+    EncoderConfig::is_encoder(model_type)
+}
+
+/// What is wrong with the config of an encoder, if anything is.
+pub(crate) fn check_config(dir: &Path) -> Result<(), ModelError> {
+    EncoderConfig::read(dir).map(|_| ())
+}
+
 /// A bidirectional encoder, read from a Hugging Face folder; it embeds and judges through the
 /// traits of [`gradus::lm`].
 #[derive(Debug)]

@@ -30,7 +30,7 @@ use self::composed::Composed;
 pub use self::family::{FAMILIES, Family};
 use self::forward::{Forward as _, Transformer};
 use self::memory::{available, megabytes};
-use self::shape::Shape;
+pub(crate) use self::shape::Shape;
 use self::weights::{Make, Weights};
 use crate::kernels::Matrix;
 use crate::language::Language;
