@@ -164,14 +164,17 @@ impl From<ModelError> for Failure {
 
 impl From<HubError> for Failure {
     fn from(error: HubError) -> Self {
-        let exit = match &error {
-            HubError::Run(error) => run_exit(error),
-            HubError::Name { .. } => ExitCode::Usage,
-            HubError::Absent { .. } | HubError::Refused { .. } | HubError::Damaged { .. } => {
-                ExitCode::Unavailable
-            }
-        };
-        Self::of(exit, &error)
+        Self::of(hub_exit(&error), &error)
+    }
+}
+
+fn hub_exit(error: &HubError) -> ExitCode {
+    match error {
+        HubError::Run(error) => run_exit(error),
+        HubError::Name { .. } => ExitCode::Usage,
+        HubError::Absent { .. } | HubError::Refused { .. } | HubError::Damaged { .. } => {
+            ExitCode::Unavailable
+        }
     }
 }
 
@@ -313,6 +316,7 @@ fn study_exit(error: &StudyError) -> ExitCode {
         | StudyError::Symbols(_)
         | StudyError::Server(ConnectError::Config(_)) => ExitCode::Usage,
         StudyError::Model(error) => model_exit(error),
+        StudyError::Hub(error) => hub_exit(error),
         StudyError::Lm(_) | StudyError::Server(ConnectError::Server(_)) => ExitCode::Unavailable,
     }
 }

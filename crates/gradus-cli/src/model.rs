@@ -3,11 +3,14 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use clap::ValueEnum;
 use gradus::data::Problem;
 use gradus::lm::ModelName;
 use gradus::run::Monitor;
 use gradus_client::{Api, Budget, Config, Price};
+use gradus_model::WeightForm;
 use gradus_studies::{Model, Opening};
+use serde::Serialize;
 
 use crate::failure::Failure;
 
@@ -19,6 +22,9 @@ pub(crate) struct ModelArgs {
     /// fake/replay:FILE, fake/oracle:0.9,0.5 (accuracy by level); +FOLDER adds an adapter.
     #[arg(long, value_name = "MODEL")]
     model: String,
+    /// How a pretrained model's weights are kept: f32, or q8 (faster, and other numbers).
+    #[arg(long, value_enum, default_value_t, value_name = "FORM")]
+    weights: Weights,
     /// Address of the server, up to and with /v1; OPENAI_BASE_URL by default. The key is
     /// read from OPENAI_API_KEY.
     #[arg(long, value_name = "URL")]
@@ -41,6 +47,26 @@ pub(crate) struct ModelArgs {
     /// Stop before more dollars than this are spent, by --price.
     #[arg(long, value_name = "DOLLARS", requires = "price")]
     budget_dollars: Option<f64>,
+}
+
+/// How weights are kept in memory.
+#[derive(Clone, Copy, Debug, Default, Serialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Weights {
+    /// 32-bit floating point, whatever the file has.
+    #[default]
+    F32,
+    /// Blocks of 8-bit numbers with a scale.
+    Q8,
+}
+
+impl From<Weights> for WeightForm {
+    fn from(weights: Weights) -> Self {
+        match weights {
+            Weights::F32 => Self::F32,
+            Weights::Q8 => Self::Q8,
+        }
+    }
 }
 
 /// `--price`.
@@ -68,6 +94,11 @@ impl ModelArgs {
         &self.model
     }
 
+    /// How its weights are kept, as a record states it.
+    pub(crate) fn weights(&self) -> Weights {
+        self.weights
+    }
+
     /// Opens it; `problems` are those that an oracle knows the answers of, `api` is the
     /// endpoint that a server is asked at.
     pub(crate) fn open(
@@ -92,7 +123,7 @@ impl ModelArgs {
             cache: self.cache.clone(),
             ..usual
         };
-        Ok(Model::open(&name, Opening { problems, server, monitor })?)
+        Ok(Model::open(&name, Opening { problems, weights: self.weights.into(), server, monitor })?)
     }
 
     /// Dollars that so many tokens cost, by `--price`.

@@ -7,6 +7,7 @@ use gradus::run::RunError;
 use gradus::search::SearchError;
 use gradus::tasks::TaskError;
 use gradus_client::ConnectError;
+use gradus_model::hub::HubError;
 use gradus_model::{ModelError, SymbolError};
 use gradus_train::TrainError;
 
@@ -31,6 +32,9 @@ pub enum StudyError {
     /// A model's call failed.
     #[error(transparent)]
     Lm(#[from] LmError),
+    /// A model of the hub cannot be had.
+    #[error(transparent)]
+    Hub(#[from] HubError),
     /// A server cannot be used.
     #[error(transparent)]
     Server(#[from] ConnectError),

@@ -119,6 +119,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<Output, Failure> {
     let embedder = model.embed()?;
     let config = json!({
         "model": args.model.name(),
+        "weights": args.model.weights(),
         "rows": hash,
         "layer": args.layer,
         "pooling": args.pooling,

@@ -131,6 +131,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<Output, Failure> {
         Kept::value_variants().iter().copied().filter(|&one| keeps(one)).collect();
     let config = json!({
         "model": args.model.name(),
+        "weights": args.model.weights(),
         "rows": hash,
         "choices": args.choices,
         "limit": args.subset.limit(),

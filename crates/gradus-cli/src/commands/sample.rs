@@ -165,6 +165,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<Output, Failure> {
     }
     let config = json!({
         "model": args.model.name(),
+        "weights": args.model.weights(),
         "problems": hash,
         "n": args.n,
         "limit": args.subset.limit(),
