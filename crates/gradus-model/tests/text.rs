@@ -238,9 +238,14 @@ fn what_is_not_known_is_refused_by_name() {
 #[test]
 fn long_runs_are_whole_or_an_error() {
     let tokenizer = from_gguf("qwen2.gguf").unwrap();
-    for text in [" ".repeat(300_000) + "x", "a".repeat(300_000), "\n".repeat(300_000)] {
-        if let Ok(ids) = tokenizer.encode(&text) {
-            assert_eq!(tokenizer.decode(&ids), text);
-        }
+    for text in [" ".repeat(400_000) + "x", "a".repeat(400_000), "\n".repeat(400_000)] {
+        let ids = tokenizer.encode(&text).unwrap();
+        assert_eq!(tokenizer.decode(&ids), text);
+    }
+    for text in
+        ["x".to_owned() + &" ".repeat(2_000_000) + "x", "b c ".repeat(9) + &"a".repeat(600_000)]
+    {
+        let error = tokenizer.encode(&text).unwrap_err().to_string();
+        assert!(error.contains("white space, expected at most 500000"), "{error}");
     }
 }

@@ -94,11 +94,13 @@ impl SubwordTokenizer {
     }
 
     pub(super) fn encode(&self, text: &str) -> Result<Vec<u32>, TokenizeError> {
+        check_runs(text)?;
         let encoding = self.shared.inner.encode_fast(text, false).map_err(failed(text))?;
         Ok(encoding.get_ids().to_vec())
     }
 
     pub(super) fn tokens(&self, text: &str) -> Result<Vec<Token>, TokenizeError> {
+        check_runs(text)?;
         let encoding = self.shared.inner.encode(text, false).map_err(failed(text))?;
         let ids = encoding.get_ids().iter().zip(encoding.get_offsets());
         let mut tokens: Vec<Token> =
@@ -314,6 +316,33 @@ pub(super) fn byte_characters() -> impl Iterator<Item = char> {
 fn single_byte(text: &str) -> Option<u8> {
     let digits = text.strip_prefix("<0x")?.strip_suffix('>')?;
     (digits.len() == 2).then(|| u8::from_str_radix(digits, 16).ok()).flatten()
+}
+
+/// Longest run of white space, or of anything else, that is taken (bytes).
+const LONGEST_RUN: usize = 500_000;
+
+/// Refuses what the regular expressions may give up on (after a million steps back): the
+/// library takes that for the end of the matches, and the rest would be cut wrongly.
+fn check_runs(text: &str) -> Result<(), TokenizeError> {
+    if text.len() <= LONGEST_RUN {
+        return Ok(());
+    }
+    let (mut start, mut blank) = (0, false);
+    let ends = text.char_indices().chain([(text.len(), ' ')]);
+    for (at, character) in ends {
+        if at == text.len() || character.is_whitespace() != blank {
+            if at - start > LONGEST_RUN {
+                let reason = format!(
+                    "{} bytes from byte {start} on are {}, expected at most {LONGEST_RUN}",
+                    at - start,
+                    if blank { "white space" } else { "without white space" }
+                );
+                return Err(TokenizeError::Failed { bytes: text.len(), reason });
+            }
+            (start, blank) = (at, character.is_whitespace());
+        }
+    }
+    Ok(())
 }
 
 fn failed(text: &str) -> impl FnOnce(tokenizers::Error) -> TokenizeError {
