@@ -20,12 +20,14 @@ pub(super) struct Config {
     pub(super) from: String,
     /// Metric (lm-eval) or scorer (inspect); none where the logs have only one.
     pub(super) metric: Option<String>,
-    /// Filter (lm-eval); none where the logs have only one.
+    /// Filter (lm-eval), none where the logs have only one; a word in names of stages (gradus).
     pub(super) filter: Option<String>,
-    /// What several scores of a respondent on an item come to: error, first or mean.
+    /// What several scores of a respondent on an item come to: error, first, mean or separate.
     pub(super) duplicates: String,
     /// What an answer that could not be read counts as: wrong or missing.
     pub(super) no_answer: String,
+    /// Column that names the respondents of rows with verdicts; none for `model`.
+    pub(super) respondent: Option<String>,
     /// The item response model.
     pub(super) model: String,
     /// How abilities are estimated.
@@ -58,6 +60,7 @@ impl Default for Config {
             filter: None,
             duplicates: "error".to_owned(),
             no_answer: "wrong".to_owned(),
+            respondent: None,
             model: "2pl".to_owned(),
             ability: "eap".to_owned(),
             tolerance: 1e-4,
@@ -119,7 +122,7 @@ impl Config {
     fn reading(&self) -> Result<Reading, StudyError> {
         let rule = Duplicates::NAMES.into_iter().find(|(name, _)| *name == self.duplicates);
         let Some((_, duplicates)) = rule else {
-            return Err(wrong("duplicates", &self.duplicates, "error, first or mean"));
+            return Err(wrong("duplicates", &self.duplicates, "error, first, mean or separate"));
         };
         let no_answer_is_missing = match self.no_answer.as_str() {
             "wrong" => false,
@@ -127,13 +130,15 @@ impl Config {
             other => return Err(wrong("no_answer", other, "wrong or missing")),
         };
         let (metric, filter) = (self.metric.clone(), self.filter.clone());
-        Ok(Reading { duplicates, metric, filter, no_answer_is_missing })
+        let respondent = self.respondent.clone();
+        Ok(Reading { duplicates, metric, filter, no_answer_is_missing, respondent })
     }
 
     /// What decides how responses are read, beside the files.
     pub(super) fn reading_settings(&self) -> Value {
         json!({"from": self.from, "metric": self.metric, "filter": self.filter,
-            "duplicates": self.duplicates, "no_answer": self.no_answer})
+            "duplicates": self.duplicates, "no_answer": self.no_answer,
+            "respondent": self.respondent})
     }
 
     /// All responses.

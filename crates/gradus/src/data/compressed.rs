@@ -14,6 +14,19 @@ const GZIP: [u8; 2] = [0x1f, 0x8b];
 const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 const ZSTD_SKIPPABLE: [u8; 3] = [0x2a, 0x4d, 0x18];
 
+/// The first bytes of every Parquet file.
+pub(crate) const PARQUET: &[u8] = b"PAR1";
+
+/// Is a file Parquet, by its first bytes. Standard input, which cannot be read twice, is not.
+pub(crate) fn is_parquet(path: &Path) -> Result<bool, DataError> {
+    if path.as_os_str() == "-" {
+        return Ok(false);
+    }
+    let mut bytes = open(path)?;
+    let head = bytes.fill_buf().map_err(DataError::io("read", path))?;
+    Ok(head.starts_with(PARQUET))
+}
+
 /// Opens a file for reading, `-` being standard input. What starts with the magic
 /// bytes of gzip or Zstandard is read decompressed, whatever its name.
 pub(crate) fn open(path: &Path) -> Result<Box<dyn BufRead + Send>, DataError> {

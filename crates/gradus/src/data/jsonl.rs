@@ -6,13 +6,21 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde_json::error::Category;
 
-use super::{DataError, FieldError, Fields, Row, RowError, compressed};
+use super::{
+    DataError, FieldError, Fields, PARQUET, ParquetRows, ParquetTable, Row, RowError, compressed,
+};
 
-/// Reads rows one by one, in constant memory; `-` is standard input, gzip and
-/// Zstandard are recognised by their first bytes. Empty lines are skipped.
+/// Reads rows one by one, in constant memory; `-` is standard input; gzip, Zstandard and
+/// Parquet (with the feature `parquet`) are recognised by their first bytes. Empty lines are
+/// skipped. In Parquet a field is a column, and lines are rows.
 pub fn read<R: Row>(path: impl AsRef<Path>) -> Result<Rows<R>, DataError> {
     let path = path.as_ref();
-    Ok(Rows::new(shown(path), compressed::open(path)?))
+    let mut lines = compressed::open(path)?;
+    if lines.fill_buf().map_err(DataError::io("read", path))?.starts_with(PARQUET) {
+        let rows = Source::Parquet(Box::new(ParquetRows::open(path)?));
+        return Ok(Rows { file: shown(path), source: rows, noun: PhantomData });
+    }
+    Ok(Rows::new(shown(path), lines))
 }
 
 /// As [`read`], of lines that were opened, and perhaps changed, by the caller; `path` is
@@ -34,27 +42,43 @@ pub fn read_all<R: Row>(path: impl AsRef<Path>) -> Result<Vec<R>, DataError> {
 /// The rows of a file. A wrong row does not end them: the next is the line after it.
 pub struct Rows<R> {
     file: PathBuf,
+    source: Source,
+    noun: PhantomData<fn() -> R>,
+}
+
+enum Source {
+    Lines(Lines),
+    Parquet(Box<ParquetRows>),
+}
+
+struct Lines {
     lines: Box<dyn BufRead + Send>,
     bytes: Vec<u8>,
     line: u64,
     ended: bool,
-    noun: PhantomData<fn() -> R>,
 }
 
 impl<R> Rows<R> {
     /// The rows of a file that is open already.
     pub(super) fn new(file: PathBuf, lines: Box<dyn BufRead + Send>) -> Self {
-        Self { file, lines, bytes: Vec::new(), line: 0, ended: false, noun: PhantomData }
+        let lines = Lines { lines, bytes: Vec::new(), line: 0, ended: false };
+        Self { file, source: Source::Lines(lines), noun: PhantomData }
     }
 
-    /// The line that was read last, from 1.
+    /// The line that was read last, from 1; of Parquet the row.
     pub fn line(&self) -> u64 {
-        self.line
+        match &self.source {
+            Source::Lines(lines) => lines.line,
+            Source::Parquet(rows) => rows.row(),
+        }
     }
 
-    /// Length of that line in bytes.
+    /// Length of that line in bytes; of Parquet roughly that of the row.
     pub fn bytes(&self) -> usize {
-        self.bytes.len()
+        match &self.source {
+            Source::Lines(lines) => lines.bytes.len(),
+            Source::Parquet(rows) => rows.bytes(),
+        }
     }
 
     /// The file, as errors name it.
@@ -67,12 +91,21 @@ impl<R: Row> Iterator for Rows<R> {
     type Item = Result<R, DataError>;
 
     fn next(&mut self) -> Option<Self::Item> {
+        match &mut self.source {
+            Source::Lines(lines) => lines.next(&self.file),
+            Source::Parquet(rows) => next_parquet(rows, &self.file),
+        }
+    }
+}
+
+impl Lines {
+    fn next<R: Row>(&mut self, file: &Path) -> Option<Result<R, DataError>> {
         while !self.ended {
             self.bytes.clear();
             match self.lines.read_until(b'\n', &mut self.bytes) {
                 Err(source) => {
                     self.ended = true;
-                    return Some(Err(DataError::io("read", &self.file)(source)));
+                    return Some(Err(DataError::io("read", file)(source)));
                 }
                 Ok(_) => self.ended = self.bytes.last() != Some(&b'\n'),
             }
@@ -84,17 +117,32 @@ impl<R: Row> Iterator for Rows<R> {
             if bytes.iter().all(u8::is_ascii_whitespace) {
                 continue;
             }
-            return Some(parse(bytes).map_err(|problem| self.error(problem)));
+            return Some(parse(bytes).map_err(|problem| self.error(file, problem)));
         }
         None
     }
-}
 
-impl<R> Rows<R> {
-    fn error(&self, LineError { cut_short, field, found, expected }: LineError) -> DataError {
-        let error = RowError { file: self.file.clone(), line: self.line, field, found, expected };
+    fn error(&self, file: &Path, error: LineError) -> DataError {
+        let LineError { cut_short, field, found, expected } = error;
+        let error = RowError { file: file.to_owned(), line: self.line, field, found, expected };
         if cut_short && self.ended { DataError::CutShort(error) } else { DataError::Row(error) }
     }
+}
+
+/// The next row of a Parquet file as a noun.
+pub(super) fn next_parquet<R: Row>(
+    rows: &mut ParquetRows,
+    file: &Path,
+) -> Option<Result<R, DataError>> {
+    let columns = match rows.next_row()? {
+        Ok(columns) => columns,
+        Err(error) => return Some(Err(error)),
+    };
+    let row = whole(&mut columns.into_iter().collect());
+    Some(row.map_err(|FieldError { field, found, expected }| {
+        let (file, line) = (file.to_owned(), rows.row());
+        DataError::Row(RowError { file, line, field: Some(field), found, expected })
+    }))
 }
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -141,12 +189,17 @@ fn parse<R: Row>(bytes: &[u8]) -> Result<R, LineError> {
             expected: format!("one {} as a JSON object", R::NOUN),
         }
     })?;
-    let row = R::from_fields(&mut fields)?;
+    Ok(whole(&mut fields)?)
+}
+
+/// A row that uses all of its fields.
+fn whole<R: Row>(fields: &mut Fields) -> Result<R, FieldError> {
+    let row = R::from_fields(fields)?;
     match fields.names().next() {
         None => Ok(row),
         Some(name) => {
             let expected = format!("no such field in a {}", R::NOUN);
-            Err(FieldError::new(name, "it", expected).into())
+            Err(FieldError::new(name, "it", expected))
         }
     }
 }
@@ -171,11 +224,15 @@ pub fn write_all<R: Serialize>(
 /// Writes rows under a temporary name in the same folder. [`Writer::finish`]
 /// gives the file its name once all is on the disk; until then, and if the writer
 /// is dropped instead, a file that had the name before stays as it was.
+///
+/// A name that ends in `.parquet` makes a Parquet file (with the feature `parquet`), whose
+/// columns are held in memory until then and are flat: a list is an error.
 #[derive(Debug)]
 pub struct Writer {
     path: PathBuf,
     temporary: PathBuf,
     rows: BufWriter<File>,
+    table: Option<ParquetTable>,
     finished: bool,
 }
 
@@ -183,6 +240,8 @@ impl Writer {
     /// Starts a file.
     pub fn create(path: impl AsRef<Path>) -> Result<Self, DataError> {
         let path = path.as_ref().to_owned();
+        let is_table = path.extension().is_some_and(|extension| extension == "parquet");
+        let table = is_table.then(|| ParquetTable::new(&path)).transpose()?;
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let temporary = path.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
         let file = OpenOptions::new()
@@ -192,12 +251,25 @@ impl Writer {
             .open(&temporary)
             .map_err(DataError::io("write", &path))?;
         let rows = BufWriter::with_capacity(1 << 16, file);
-        Ok(Self { path, temporary, rows, finished: false })
+        Ok(Self { path, temporary, rows, table, finished: false })
     }
 
     /// Adds a row.
     pub fn write(&mut self, row: &impl Serialize) -> Result<(), DataError> {
         let mut line = to_line(row);
+        if let Some(table) = &mut self.table {
+            // The way over JSON keeps the order of the fields.
+            let fields: Fields = serde_json::from_str(&line).map_err(|_| {
+                DataError::Row(RowError {
+                    file: self.path.clone(),
+                    line: 1,
+                    field: None,
+                    found: "a row without names".into(),
+                    expected: "one object a row".into(),
+                })
+            })?;
+            return table.push({ fields }.columns());
+        }
         line.push('\n');
         self.rows.write_all(line.as_bytes()).map_err(DataError::io("write", &self.path))
     }
@@ -212,6 +284,9 @@ impl Writer {
 
     /// Flushes to the disk and gives the file its name.
     pub fn finish(mut self) -> Result<(), DataError> {
+        if let Some(table) = self.table.take() {
+            table.write(&mut self.rows)?;
+        }
         self.rows
             .flush()
             .and_then(|()| self.rows.get_ref().sync_all())

@@ -11,6 +11,13 @@ mod hash;
 mod import_gsm8k_solutions;
 mod import_problems;
 mod jsonl;
+#[cfg(not(feature = "parquet"))]
+#[path = "no_parquet.rs"]
+mod parquet;
+#[cfg(feature = "parquet")]
+mod parquet;
+#[cfg(feature = "parquet")]
+mod parquet_table;
 mod problem;
 mod row;
 mod step_scores;
@@ -20,7 +27,8 @@ pub(crate) mod test_data;
 mod verdict;
 
 pub use completion::{Completion, FinishReason, Span};
-pub(crate) use compressed::open;
+use compressed::PARQUET;
+pub(crate) use compressed::{is_parquet, open};
 pub(crate) use error::explain;
 pub use error::{DataError, FieldError, RowError};
 pub use fields::Fields;
@@ -29,6 +37,11 @@ pub use import_gsm8k_solutions::{AuthoredProblem, gsm8k_solutions};
 pub use import_problems::{gsm8k_problems, math_problems, multiple_choice, question_answers};
 pub use jsonl::{Rows, Writer, read, read_all, to_line, write_all};
 pub(crate) use jsonl::{read_lines, sync_folder};
+pub(crate) use parquet::ParquetRows;
+#[cfg(not(feature = "parquet"))]
+use parquet::ParquetTable;
+#[cfg(feature = "parquet")]
+use parquet_table::ParquetTable;
 pub use problem::Problem;
 pub use row::Row;
 pub use step_scores::StepScores;

@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 
 use csv::{ErrorKind, ReaderBuilder, StringRecord};
 
-use super::jsonl::{Rows, shown};
-use super::{DataError, FieldError, Fields, Row, RowError, compressed};
+use super::jsonl::{Rows, next_parquet, shown};
+use super::{DataError, FieldError, Fields, PARQUET, ParquetRows, Row, RowError, compressed};
 
-/// Reads rows one by one, in constant memory, from JSON Lines or from a
-/// comma-separated table (RFC 4180) whose first line names the columns; what the file
-/// is shows its first byte. Compression and `-` are as for [`super::read`].
+/// Reads rows one by one, in constant memory, from JSON Lines, from Parquet (with the
+/// feature `parquet`) or from a comma-separated table (RFC 4180) whose first line names the
+/// columns; what the file is show its first bytes. Compression and `-` are as for [`super::read`].
 ///
 /// An empty cell is absent. Columns that the row has no name for are an error of
 /// the row unless it keeps or ignores them, as in JSON Lines.
@@ -20,7 +20,9 @@ pub fn read_table<R: Row>(path: impl AsRef<Path>) -> Result<TableRows<R>, DataEr
     let head = lines.fill_buf().map_err(DataError::io("read", path))?;
     let head = head.strip_prefix(BYTE_ORDER_MARK).unwrap_or(head);
     let first = head.iter().find(|byte| !byte.is_ascii_whitespace());
-    let source = if first.is_none_or(|&byte| byte == b'{') {
+    let source = if head.starts_with(PARQUET) {
+        Source::Parquet(Box::new(ParquetRows::open(path)?))
+    } else if first.is_none_or(|&byte| byte == b'{') {
         Source::JsonLines(Rows::new(file.clone(), lines))
     } else {
         let mut table = ReaderBuilder::new().flexible(true).from_reader(lines);
@@ -46,6 +48,7 @@ pub struct TableRows<R> {
 
 enum Source<R> {
     JsonLines(Rows<R>),
+    Parquet(Box<ParquetRows>),
     Cells {
         table: Box<csv::Reader<Box<dyn BufRead + Send>>>,
         names: Vec<String>,
@@ -55,10 +58,11 @@ enum Source<R> {
 }
 
 impl<R> TableRows<R> {
-    /// The line at which the row read last begins, from 1.
+    /// The line at which the row read last begins, from 1; of Parquet the row.
     pub fn line(&self) -> u64 {
         match &self.source {
             Source::JsonLines(rows) => rows.line(),
+            Source::Parquet(rows) => rows.row(),
             Source::Cells { line, .. } => *line,
         }
     }
@@ -76,6 +80,7 @@ impl<R: Row> Iterator for TableRows<R> {
     fn next(&mut self) -> Option<Self::Item> {
         let (table, names, record, line) = match &mut self.source {
             Source::JsonLines(rows) => return rows.next(),
+            Source::Parquet(rows) => return next_parquet(rows, &self.file),
             Source::Cells { table, names, record, line } => (table, names, record, line),
         };
         match table.read_record(record) {

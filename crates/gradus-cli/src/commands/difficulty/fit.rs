@@ -19,9 +19,9 @@ use crate::progress::Counter;
 
 /// Fit an item response model: difficulties and abilities with standard errors
 ///
-/// RESPONSES is a file or a folder: rows of respondent, item and score (CSV or JSONL), a
-/// matrix with a column an item (CSV), a table of patterns with counts, py-irt's JSONL, or
-/// a folder of lm-eval or inspect logs. A cell that is not there is missing.
+/// RESPONSES is a file or a folder: rows of respondent, item and score (CSV, JSONL or
+/// Parquet), a matrix with a column an item, a table of patterns with counts, py-irt's JSONL,
+/// a folder of lm-eval or inspect logs, or a gradus run. A cell that is not there is missing.
 ///
 /// Models: rasch (slope 1, variance of abilities free), 1pl (one slope), 2pl, 3pl and 4pl
 /// (asymptotes under a prior), graded and partial-credit for scores beyond 0 and 1. The

@@ -12,7 +12,7 @@ use crate::output::{Block, Output, json_line};
 
 /// Make standardised difficulty labels of ratings or of fitted items
 ///
-/// DIFFICULTIES is what `gradus difficulty rate --out` or `fit` wrote, or any CSV or JSONL
+/// DIFFICULTIES is what `gradus difficulty rate --out` or `fit` wrote, or any CSV, JSONL or Parquet
 /// with `problem` (or `item`, `name`), `value` (or `rating`, `difficulty`) and `std` (or
 /// `deviation`, `se_difficulty`); high is hard. Labels are JSONL in the form of
 /// Easy2Hard-Bench: `problem`, `rating` (0 to 1), `rating_std`, `rating_quantile` (ties
@@ -47,7 +47,7 @@ pub(crate) struct Args {
     /// Names of the respondents: `respondent` (or `player`, `model`, `name`), as CSV or JSONL.
     #[arg(long, value_name = "FILE")]
     respondents: Option<PathBuf>,
-    /// Where the labels go; `-` prints them.
+    /// Where the labels go: JSONL, or Parquet where the name ends in .parquet; `-` prints them.
     #[arg(long, default_value = "-", value_name = "FILE")]
     out: PathBuf,
 }

@@ -12,29 +12,34 @@ use crate::failure::Failure;
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Reading responses")]
 pub(crate) struct Reader {
-    /// Form of the responses: long, wide, patterns, py-irt, lm-eval or inspect; by default by
-    /// name and first line.
+    /// Form of the responses: long, wide, patterns, py-irt, lm-eval, inspect or gradus; by
+    /// default by name and first line.
     #[arg(long = "from", value_name = "FORM")]
     form: Option<String>,
-    /// What several scores of a respondent on an item come to: error, first or mean.
+    /// What several scores of a respondent on an item come to: error, first, mean, or separate,
+    /// which makes a respondent of each sample.
     #[arg(long, default_value = "error", value_name = "RULE")]
     duplicates: String,
     /// Metric (lm-eval) or scorer (inspect).
     #[arg(long, value_name = "NAME")]
     metric: Option<String>,
-    /// Filter (lm-eval), as strict-match.
+    /// Filter (lm-eval), as strict-match; of a gradus run, a word in the names of the stages.
     #[arg(long, value_name = "NAME")]
     filter: Option<String>,
     /// What an answer that could not be read counts as: wrong or missing.
     #[arg(long, default_value = "wrong", value_name = "RULE")]
     no_answer: String,
+    /// Column that names the respondents of rows with verdicts; `model` by default, else the
+    /// name of the file or of the stage that made the model.
+    #[arg(long, value_name = "COLUMN")]
+    respondent: Option<String>,
 }
 
 impl Reader {
     pub(crate) fn read(&self, path: &Path) -> Result<Responses, Failure> {
         let duplicates = Duplicates::NAMES.into_iter().find(|(name, _)| *name == self.duplicates);
         let Some((_, duplicates)) = duplicates else {
-            return Err(unknown("--duplicates", &self.duplicates, "error, first or mean"));
+            return Err(unknown("--duplicates", &self.duplicates, "error, first, mean or separate"));
         };
         let no_answer_is_missing = match self.no_answer.as_str() {
             "wrong" => false,
@@ -50,6 +55,7 @@ impl Reader {
             metric: self.metric.clone(),
             filter: self.filter.clone(),
             no_answer_is_missing,
+            respondent: self.respondent.clone(),
         };
         Ok((form.read)(path, &reading)?)
     }

@@ -17,12 +17,15 @@ pub enum ResponsesError {
         known: String,
     },
     /// There is not one score.
-    #[error("there is no score; give a file with at least one answered item")]
-    Empty,
+    #[error("{}: found no score, expected at least one answered item", path.display())]
+    Empty {
+        /// The file or folder.
+        path: PathBuf,
+    },
     /// A respondent has several scores on an item.
     #[error(
         "respondent {respondent:?} has {times} scores on item {item:?}, expected one; \
-         choose --duplicates mean or --duplicates first if that is meant"
+         choose --duplicates mean, first or separate if that is meant"
     )]
     Duplicate {
         /// Who.

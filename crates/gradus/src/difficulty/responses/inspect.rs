@@ -3,7 +3,8 @@
 //!
 //! A respondent is `eval.model`, an item is `<task>/<id>`. Values `C`, `P`, `I` are
 //! 1, 0.5 and 0; `N` (no answer) is wrong or missing by choice; NaN is unscored
-//! and so missing. Several epochs of a sample are several scores.
+//! and so missing, and kept in mind ([`Responses::not_numbers`]). Several epochs of a sample
+//! are several scores.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -13,7 +14,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::eval_archive::entries;
-use super::{Builder, Form, Reading, Responses, ResponsesError};
+use super::python_json::{Quoted, is_no_number};
+use super::{Builder, Duplicates, Form, Reading, Responses, ResponsesError};
 use crate::data::{DataError, RowError, open};
 
 pub(super) const FORM: Form =
@@ -35,6 +37,8 @@ struct Eval {
 #[derive(Deserialize)]
 struct Sample {
     id: Value,
+    #[serde(default)]
+    epoch: Option<u32>,
     #[serde(default)]
     scores: Option<serde_json::Map<String, Value>>,
 }
@@ -68,7 +72,7 @@ fn read(path: &Path, reading: &Reading) -> Result<Responses, ResponsesError> {
             expected: "files <date>_<task>_<id>.eval or .json".into(),
         });
     }
-    builder.finish(reading.duplicates)
+    builder.finish(path, reading.duplicates)
 }
 
 fn read_log(path: &Path, reading: &Reading, builder: &mut Builder) -> Result<(), ResponsesError> {
@@ -105,52 +109,67 @@ fn read_log(path: &Path, reading: &Reading, builder: &mut Builder) -> Result<(),
                     ));
                 }
                 // A sample that ended in an error has no score.
-                _ => continue,
+                _ => {
+                    builder.counts.unscored += 1;
+                    continue;
+                }
             }
         };
         let value = score.get("value").unwrap_or(score);
-        let score = match value {
-            Value::String(text) => match text.as_str() {
-                "C" => Some(1.0),
-                "P" => Some(0.5),
-                "I" => Some(0.0),
-                "N" => (!reading.no_answer_is_missing).then_some(0.0),
-                "NaN" => None,
-                other => {
-                    let field = format!("samples[{}].scores.{name}", sample.id);
-                    let expected = "C, P, I, N or a number".to_owned();
-                    let found = format!("{other:?}");
-                    let file = path.to_owned();
-                    return Err(
-                        RowError { file, line: 1, field: Some(field), found, expected }.into()
-                    );
-                }
-            },
-            other => super::long::number(other),
+        let wrong = |found: String| RowError {
+            file: path.to_owned(),
+            line: 1,
+            field: Some(format!("samples[{}].scores.{name}", sample.id)),
+            found,
+            expected: "C, P, I, N or a number".to_owned(),
         };
-        if let Some(score) = score {
-            builder.push(&log.eval.model, &item, score);
-        }
+        let respondent = match sample.epoch {
+            Some(epoch) if reading.duplicates == Duplicates::Separate => {
+                format!("{}#{epoch}", log.eval.model)
+            }
+            _ => log.eval.model.clone(),
+        };
+        let score = match value {
+            value if is_no_number(value) => {
+                builder.push_no_number(&respondent, &item);
+                continue;
+            }
+            Value::Null => {
+                builder.counts.unscored += 1;
+                continue;
+            }
+            Value::String(text) => match text.as_str() {
+                "C" => 1.0,
+                "P" => 0.5,
+                "I" => 0.0,
+                "N" => {
+                    builder.counts.no_answer += 1;
+                    if reading.no_answer_is_missing {
+                        continue;
+                    }
+                    0.0
+                }
+                other => return Err(wrong(format!("{other:?}")).into()),
+            },
+            other => match super::long::number(other) {
+                Some(score) => score,
+                None if other.is_array() => return Err(wrong("a list".to_owned()).into()),
+                None => return Err(wrong("an object".to_owned()).into()),
+            },
+        };
+        builder.push(&respondent, &item, score);
     }
     Ok(())
 }
 
-/// One part of a log. Python writes NaN as it is, which JSON does not have: it is null here.
+/// One part of a log, as Python writes it.
 fn parse<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T, ResponsesError> {
-    let text = String::from_utf8_lossy(bytes);
-    let mut plain = String::with_capacity(text.len());
-    let (mut quoted, mut escaped, mut rest) = (false, false, text.as_ref());
-    while let Some(character) = rest.chars().next() {
-        if !quoted && rest.starts_with("NaN") {
-            plain.push_str("null");
-            rest = &rest[3..];
-            continue;
-        }
-        quoted ^= character == '"' && !escaped;
-        escaped = quoted && character == '\\' && !escaped;
-        plain.push(character);
-        rest = &rest[character.len_utf8()..];
-    }
+    let mut plain = String::new();
+    Quoted::new(bytes).read_to_string(&mut plain).map_err(|source| DataError::Io {
+        action: "read",
+        path: path.to_owned(),
+        source,
+    })?;
     serde_json::from_str(&plain).map_err(|error| {
         let file = path.to_owned();
         let (line, found) = (error.line() as u64, error.to_string());
@@ -228,9 +247,27 @@ mod tests {
         let responses = read(folder.path(), &Reading::default()).unwrap();
         assert_eq!(
             (responses.respondents(), responses.items()),
-            (&["m".into()][..], &["t/1".into()][..])
+            (&["m".into()][..], &["t/1".into(), "t/2".into()][..])
         );
-        assert_eq!(responses.row(0).1, [1.0]);
+        assert_eq!((responses.row(0).1, responses.not_numbers()), (&[1.0][..], &[(0, 1)][..]));
+    }
+
+    #[test]
+    fn what_python_wrote_as_nan_is_missing_and_named_and_a_group_of_scores_an_error() {
+        let (_folder, path) = log("{\"id\": 1, \"scores\": {\"m\": {\"value\": NaN}}}, \
+             {\"id\": 2, \"input\": \"NaN \\\" NaN\", \"scores\": {\"m\": {\"value\": 1.0}}}, \
+             {\"id\": 3, \"scores\": {\"m\": {\"value\": -Infinity}}}, \
+             {\"id\": 4, \"scores\": null}");
+        let responses = read(&path, &Reading::default()).unwrap();
+        assert_eq!(responses.items(), ["t/1", "t/2", "t/3"]);
+        assert_eq!(responses.not_numbers(), [(0, 0), (0, 2)]);
+        assert_eq!((responses.len(), responses.counts().unscored), (1, 1));
+        let (_folder, path) = log("{\"id\": 1, \"scores\": {\"m\": {\"value\": {\"a\": 1}}}}");
+        let error = read(&path, &Reading::default()).unwrap_err().to_string();
+        assert!(
+            error
+                .ends_with("samples[1].scores.m: found an object, expected C, P, I, N or a number")
+        );
     }
 
     #[test]

@@ -75,7 +75,7 @@ fn read(path: &Path, settings: &Reading) -> Result<Responses, ResponsesError> {
     for log in &logs {
         read_log(log, settings, &mut builder, &mut hashes)?;
     }
-    builder.finish(settings.duplicates)
+    builder.finish(path, settings.duplicates)
 }
 
 /// Is there a log in a folder or below.
@@ -171,11 +171,14 @@ fn read_log(
             }
         };
         kept += 1;
-        if settings.no_answer_is_missing && is_invalid(&sample) {
-            continue;
+        if is_invalid(&sample) {
+            builder.counts.no_answer += 1;
+            if settings.no_answer_is_missing {
+                continue;
+            }
         }
         match sample.get(metric) {
-            None | Some(serde_json::Value::Null) => {}
+            None | Some(serde_json::Value::Null) => builder.counts.unscored += 1,
             Some(value) if is_no_number(value) => builder.push_no_number(&model, &item),
             Some(value) => match number(value) {
                 Some(score) => builder.push(&model, &item, score),
@@ -270,7 +273,7 @@ mod tests {
         );
         assert_eq!(strict.score(0, 0), Some(0.0));
         assert_eq!(chosen("flexible", false).unwrap().score(0, 0), Some(1.0));
-        assert!(matches!(chosen("strict", true), Err(ResponsesError::Empty)));
+        assert!(matches!(chosen("strict", true), Err(ResponsesError::Empty { .. })));
         let error = chosen("none", false).unwrap_err().to_string();
         assert!(error.ends_with(
             "found no sample with the filter \"none\", expected one of flexible, strict"
@@ -302,7 +305,10 @@ mod tests {
         assert_eq!((responses.score(0, 0), responses.score(0, 1)), (None, Some(1.0)));
         assert_eq!(responses.not_numbers(), [(0, 0)]);
         let only = folder(&[("m/samples_t.jsonl", "{\"doc_id\": 0, \"acc\": NaN}\n")]);
-        assert!(matches!(read(only.path(), &Reading::default()), Err(ResponsesError::Empty)));
+        assert!(matches!(
+            read(only.path(), &Reading::default()),
+            Err(ResponsesError::Empty { .. })
+        ));
     }
 
     #[test]

@@ -1,13 +1,13 @@
-//! One score a row: `respondent,item,score`, as CSV or JSON Lines.
+//! One score a row: `respondent,item,score`, as CSV, JSON Lines or Parquet.
 
 use std::path::Path;
 
 use super::table::{SCORE, Table, score};
 use super::{Builder, Form, Reading, Responses, ResponsesError};
-use crate::data::{self, FieldError, Fields, Row};
+use crate::data::{self, FieldError, Fields, Row, is_parquet};
 
 pub(super) const FORM: Form =
-    Form { name: "long", summary: "CSV or JSON Lines with respondent, item, score", read };
+    Form { name: "long", summary: "CSV, JSON Lines or Parquet with respondent, item, score", read };
 
 /// A row of a JSON Lines file; further fields are allowed and not read.
 struct LongRow {
@@ -38,10 +38,10 @@ pub(super) fn number(value: &serde_json::Value) -> Option<f64> {
     value.as_f64().or_else(|| value.as_bool().map(|right| f64::from(u8::from(right))))
 }
 
-/// A file whose name ends in `.jsonl` (compressed or not) is JSON Lines, else CSV.
+/// A file whose name ends in `.jsonl` (compressed or not) is JSON Lines, else CSV or Parquet.
 fn read(path: &Path, reading: &Reading) -> Result<Responses, ResponsesError> {
     let mut builder = Builder::default();
-    if is_json_lines(path) {
+    if is_json_lines(path) && !is_parquet(path)? {
         for row in data::read::<LongRow>(path)? {
             let row = row?;
             if let Some(score) = row.score {
@@ -60,7 +60,7 @@ fn read(path: &Path, reading: &Reading) -> Result<Responses, ResponsesError> {
             }
         }
     }
-    builder.finish(reading.duplicates)
+    builder.finish(path, reading.duplicates)
 }
 
 fn is_json_lines(path: &Path) -> bool {

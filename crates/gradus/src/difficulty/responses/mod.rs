@@ -7,6 +7,7 @@
 mod design;
 mod error;
 mod eval_archive;
+mod gradus;
 mod inspect;
 mod lm_eval;
 mod long;
@@ -23,7 +24,9 @@ use std::path::Path;
 pub use design::{Design, design};
 pub use error::ResponsesError;
 
-use crate::data::{DataError, open};
+use serde::{Deserialize, Serialize};
+
+use crate::data::{DataError, ParquetRows, is_parquet, open};
 
 /// What to do with a second score of the same respondent on the same item.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -35,12 +38,19 @@ pub enum Duplicates {
     First,
     /// The mean of all scores counts.
     Mean,
+    /// Each is that of a respondent of its own: `NAME#SAMPLE`, or `NAME#2` of the second one
+    /// where rows have no number.
+    Separate,
 }
 
 impl Duplicates {
     /// Names, as the command line has them.
-    pub const NAMES: [(&'static str, Self); 3] =
-        [("error", Self::Error), ("first", Self::First), ("mean", Self::Mean)];
+    pub const NAMES: [(&'static str, Self); 4] = [
+        ("error", Self::Error),
+        ("first", Self::First),
+        ("mean", Self::Mean),
+        ("separate", Self::Separate),
+    ];
 }
 
 /// How responses are read; what a form has no use for is not looked at.
@@ -50,10 +60,26 @@ pub struct Reading {
     pub duplicates: Duplicates,
     /// Name of the metric (lm-eval) or scorer (inspect); none where the logs have only one.
     pub metric: Option<String>,
-    /// Name of the filter (lm-eval); none where the logs have only one.
+    /// Name of the filter (lm-eval), none where the logs have only one; a word in the names of
+    /// the stages that are read (runs of gradus).
     pub filter: Option<String>,
     /// Where no answer could be read, the score is missing instead of wrong.
     pub no_answer_is_missing: bool,
+    /// The column that names the respondents of rows with verdicts; by default `model`.
+    pub respondent: Option<String>,
+}
+
+/// Answers that are no plain right or wrong, as far as a form tells them.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Counts {
+    /// No answer was found: wrong or missing, as chosen.
+    pub no_answer: u64,
+    /// The gold could not be read: missing.
+    pub bad_gold: u64,
+    /// The comparison was not decided: missing.
+    pub undecided: u64,
+    /// There is no score, as where a sample ended in an error: missing.
+    pub unscored: u64,
 }
 
 /// A form of response file that this module reads.
@@ -82,8 +108,13 @@ pub fn recognise(path: &Path) -> Result<&'static Form, ResponsesError> {
     let extension = Path::new(name).extension().unwrap_or_default();
     let is_jsonl = extension == "jsonl";
     if path.is_dir() {
-        let logs = lm_eval::has_logs(path)?;
-        return Ok(if logs { &lm_eval::FORM } else { &inspect::FORM });
+        return Ok(if gradus::has_runs(path)? {
+            &gradus::FORM
+        } else if lm_eval::has_logs(path)? {
+            &lm_eval::FORM
+        } else {
+            &inspect::FORM
+        });
     }
     if is_jsonl && name.starts_with("samples_") {
         return Ok(&lm_eval::FORM);
@@ -91,11 +122,29 @@ pub fn recognise(path: &Path) -> Result<&'static Form, ResponsesError> {
     if extension == "json" || extension == "eval" {
         return Ok(&inspect::FORM);
     }
+    if is_parquet(path)? {
+        let rows = ParquetRows::open(path)?;
+        let has = |name: &str| rows.columns().iter().any(|column| column == name);
+        return Ok(if has("subject_id") && has("responses") {
+            &py_irt::FORM
+        } else if has("problem") && (has("verdict") || has("correct")) {
+            &gradus::FORM
+        } else {
+            of_columns(&rows.columns().iter().map(String::as_str).collect::<Vec<_>>())
+        });
+    }
     let mut first = String::new();
     let read = open(path)?.read_line(&mut first);
     read.map_err(|source| DataError::Io { action: "read", path: path.to_owned(), source })?;
     if is_jsonl {
-        return Ok(if first.contains("\"subject_id\"") { &py_irt::FORM } else { &long::FORM });
+        let has = |name: &str| first.contains(&format!("\"{name}\""));
+        return Ok(if has("subject_id") {
+            &py_irt::FORM
+        } else if has("problem") && (has("verdict") || has("correct")) {
+            &gradus::FORM
+        } else {
+            &long::FORM
+        });
     }
     let columns: Vec<&str> = first
         .trim()
@@ -103,18 +152,29 @@ pub fn recognise(path: &Path) -> Result<&'static Form, ResponsesError> {
         .split(',')
         .map(|name| name.trim_matches('"'))
         .collect();
-    Ok(if ["respondent", "item", "score"].iter().all(|name| columns.contains(name)) {
+    Ok(of_columns(&columns))
+}
+
+fn of_columns(columns: &[&str]) -> &'static Form {
+    if ["respondent", "item", "score"].iter().all(|name| columns.contains(name)) {
         &long::FORM
     } else if columns.last().is_some_and(|last| patterns::COUNTS.contains(last)) {
         &patterns::FORM
     } else {
         &wide::FORM
-    })
+    }
 }
 
 /// Every form of response file.
-pub const ALL: &[Form] =
-    &[long::FORM, wide::FORM, patterns::FORM, py_irt::FORM, lm_eval::FORM, inspect::FORM];
+pub const ALL: &[Form] = &[
+    long::FORM,
+    wide::FORM,
+    patterns::FORM,
+    py_irt::FORM,
+    lm_eval::FORM,
+    inspect::FORM,
+    gradus::FORM,
+];
 
 /// Scores of respondents on items; what was not answered is not stored.
 ///
@@ -129,6 +189,7 @@ pub struct Responses {
     item: Vec<u32>,
     score: Vec<f32>,
     not_numbers: Vec<(u32, u32)>,
+    counts: Counts,
 }
 
 impl Responses {
@@ -180,6 +241,11 @@ impl Responses {
         &self.not_numbers
     }
 
+    /// What was read beside scores; as for [`Responses::not_numbers`].
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
     /// Has every respondent answered every item.
     pub fn is_complete(&self) -> bool {
         self.len() == self.respondents.len() * self.items.len()
@@ -215,6 +281,7 @@ impl Responses {
             item,
             score,
             not_numbers: Vec::new(),
+            counts: Counts::default(),
         }
     }
 
@@ -319,6 +386,7 @@ struct Builder {
     items: Names,
     cells: Vec<(u32, u32, f32)>,
     not_numbers: Vec<(u32, u32)>,
+    counts: Counts,
 }
 
 /// Names with their numbers, in the order in which they were met.
@@ -352,17 +420,40 @@ impl Builder {
         self.not_numbers.push(cell);
     }
 
-    fn finish(mut self, duplicates: Duplicates) -> Result<Responses, ResponsesError> {
+    /// Gives the second score of a cell to a respondent `NAME#2`, and so on.
+    fn separate(&mut self) {
+        let mut times = 0;
+        for at in 0..self.cells.len() {
+            let (respondent, item, _) = self.cells[at];
+            let again = at > 0 && {
+                let (before, of, _) = self.cells[at - 1 - times];
+                (before, of) == (respondent, item)
+            };
+            times = if again { times + 1 } else { 0 };
+            if times > 0 {
+                let name = format!("{}#{}", self.respondents.names[respondent as usize], times + 1);
+                self.cells[at].0 = self.respondents.number(&name);
+            }
+        }
+        self.cells.sort_by_key(|&(respondent, item, _)| (respondent, item));
+    }
+
+    /// The path is for the message where there is nothing.
+    fn finish(mut self, path: &Path, duplicates: Duplicates) -> Result<Responses, ResponsesError> {
         if self.cells.is_empty() {
-            return Err(ResponsesError::Empty);
+            return Err(ResponsesError::Empty { path: path.to_owned() });
         }
         // Stable: of equal cells the one met first stays first.
         self.cells.sort_by_key(|&(respondent, item, _)| (respondent, item));
+        if duplicates == Duplicates::Separate {
+            self.separate();
+        }
         let mut responses = Responses {
             respondents: self.respondents.names,
             items: self.items.names,
             starts: vec![0],
             not_numbers: self.not_numbers,
+            counts: self.counts,
             ..Responses::default()
         };
         for run in self.cells.chunk_by(|left, right| (left.0, left.1) == (right.0, right.1)) {
@@ -404,7 +495,7 @@ mod tests {
         {
             builder.push(respondent, item, score);
         }
-        builder.finish(duplicates)
+        builder.finish(Path::new("r"), duplicates)
     }
 
     #[test]
@@ -413,6 +504,9 @@ mod tests {
         assert!(error.contains("respondent \"b\"") && error.contains("item \"y\""), "{error}");
         assert_eq!(built(Duplicates::First).unwrap().score(0, 0), Some(1.0));
         assert_eq!(built(Duplicates::Mean).unwrap().score(0, 0), Some(0.5));
+        let separate = built(Duplicates::Separate).unwrap();
+        assert_eq!(separate.respondents(), ["b", "a", "b#2"]);
+        assert_eq!((separate.score(0, 0), separate.score(2, 0)), (Some(1.0), Some(0.0)));
     }
 
     #[test]

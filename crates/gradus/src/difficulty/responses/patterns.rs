@@ -12,7 +12,7 @@ use super::{Form, Reading, Responses, ResponsesError};
 
 pub(super) const FORM: Form = Form {
     name: "patterns",
-    summary: "CSV with a column an item and a last column of counts",
+    summary: "CSV or Parquet with a column an item and a last column of counts",
     read,
 };
 
@@ -63,7 +63,11 @@ fn read(path: &Path, _: &Reading) -> Result<Responses, ResponsesError> {
         responses.weights.push(count);
         responses.starts.push(responses.item.len());
     }
-    if responses.is_empty() { Err(ResponsesError::Empty) } else { Ok(responses) }
+    if responses.is_empty() {
+        Err(ResponsesError::Empty { path: path.to_owned() })
+    } else {
+        Ok(responses)
+    }
 }
 
 #[cfg(test)]

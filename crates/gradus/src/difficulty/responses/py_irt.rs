@@ -47,7 +47,7 @@ fn read(path: &Path, reading: &Reading) -> Result<Responses, ResponsesError> {
             builder.push(&subject.id, item, *score);
         }
     }
-    builder.finish(reading.duplicates)
+    builder.finish(path, reading.duplicates)
 }
 
 #[cfg(test)]

@@ -9,8 +9,11 @@ use std::path::Path;
 use super::table::{SCORE, Table, score};
 use super::{Form, Reading, Responses, ResponsesError};
 
-pub(super) const FORM: Form =
-    Form { name: "wide", summary: "CSV with a header of item names, one respondent a line", read };
+pub(super) const FORM: Form = Form {
+    name: "wide",
+    summary: "CSV or Parquet with a header of item names, one respondent a line",
+    read,
+};
 
 fn read(path: &Path, _: &Reading) -> Result<Responses, ResponsesError> {
     let mut table = Table::open(path)?;
@@ -44,7 +47,11 @@ fn read(path: &Path, _: &Reading) -> Result<Responses, ResponsesError> {
         responses.respondents.push(respondent);
         responses.starts.push(responses.item.len());
     }
-    if responses.is_empty() { Err(ResponsesError::Empty) } else { Ok(responses) }
+    if responses.is_empty() {
+        Err(ResponsesError::Empty { path: path.to_owned() })
+    } else {
+        Ok(responses)
+    }
 }
 
 /// Two columns of one name would be two items that nothing can tell apart.
@@ -99,6 +106,6 @@ mod tests {
             "respondent,q1\na,1\na,0\n",
             ":3: respondent: found \"a\" again, expected each respondent on one line",
         );
-        check("q1,q2\n,\n", "give a file with at least one answered item");
+        check("q1,q2\n,\n", "found no score, expected at least one answered item");
     }
 }
