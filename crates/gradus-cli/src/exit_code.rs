@@ -4,7 +4,8 @@
 pub(crate) enum ExitCode {
     /// Done.
     Done = 0,
-    /// Done, but a stated expectation failed: `--fail-under`, or `compare` found a regression.
+    /// Done, but a stated expectation failed: `--fail-under`, `compare` found a regression, or
+    /// the respondents are too few for the model of `difficulty fit`.
     ExpectationFailed = 1,
     /// The command line or a recipe is wrong, or a file cannot be written; nothing was damaged.
     Usage = 2,
@@ -24,7 +25,8 @@ pub(crate) enum ExitCode {
 pub(crate) const LISTING: &str = "\
 Exit codes:
   0    done
-  1    done, but a stated expectation failed (--fail-under, or compare found a regression)
+  1    done, but a stated expectation failed (--fail-under, compare found a regression,
+       difficulty fit has too few respondents for its model)
   2    the command line or a recipe is wrong, or a file cannot be written
   3    input rows are wrong or missing
   4    finished, but some rows failed; --resume tries them again

@@ -60,7 +60,7 @@ fn what_cannot_be_fitted_is_a_sentence_and_leaves_nothing() {
         assert!(!folder.path("out").exists());
     };
     check("a,b,c\n1,0.5,0\n", "--model 2pl", 3, "found score 0.5, expected 0 or 1 under 2pl");
-    check("a,b,c\n1,1,0\n1,1,0\n", "--model 2pl", 3, "0 of 3 items vary");
+    check("a,b,c\n1,1,0\n1,1,0\n1,1,0\n", "--model 2pl", 3, "0 of 3 items vary");
     check("a,b,c\n1,x,0\n", "--model 2pl", 3, "r.csv:2: b: found \"x\", expected a number");
     check(LSAT7, "--model 5pl", 2, "unknown model \"5pl\", expected one of rasch, 1pl, 2pl");
     check(LSAT7, "--model 2pl --cycles 2", 3, "not converged after 2 cycles");
@@ -290,7 +290,7 @@ fn the_study_names_the_key_or_the_line_that_is_wrong() {
     check(&format!("{given} --set model=5pl"), 2, "config key model: unknown model \"5pl\"");
     check(&format!("{given} --set from=log"), 2, "config key from: unknown form \"log\"");
     check(&format!("{given} --set cut=[0.6,0.3]"), 2, "config key cut: found [0.6, 0.3]");
-    folder.write("r.csv", "a,b,c\n1,1,0\n1,1,0\n");
+    folder.write("r.csv", "a,b,c\n1,1,0\n1,1,0\n1,1,0\n");
     let said = folder.gradus(&format!("run difficulty {given} --no-progress")).failed(3);
     assert!(said.contains("0 of 3 items vary"), "{said}");
 }

@@ -9,6 +9,7 @@ mod loopback;
 mod models;
 mod ratings;
 mod respondents;
+mod responses;
 mod rows;
 mod runs;
 mod sample;

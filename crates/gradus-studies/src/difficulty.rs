@@ -16,7 +16,9 @@ use std::path::{Path, PathBuf};
 use gradus::data::{self, DataError};
 use gradus::difficulty::irt::{self, Record};
 use gradus::difficulty::responses::{Responses, design};
-use gradus::difficulty::{DifficultyRow, Label, label, reliability, rounded_difficulty};
+use gradus::difficulty::{
+    DifficultyRow, FewRespondents, Label, label, reliability, rounded_difficulty,
+};
 use gradus::report::{ItemResponse, Page};
 use gradus::run::{Override, Recipe, RecipeError, Resolved, Run, Stage};
 use serde_json::{Value, json};
@@ -34,6 +36,7 @@ const ITEMS: &str = "items.csv";
 const RESPONDENTS: &str = "respondents.csv";
 const FIT: &str = "fit.json";
 const SHOWN: &str = "shown.json";
+const FEW: &str = "few.json";
 const LABELS: &str = "labels.jsonl";
 const PROFILES: &str = "profiles.json";
 
@@ -73,8 +76,9 @@ impl Study for Difficulty {
 
         // Items with standard errors, then labels and classes, then profiles.
         let fit = fit(&config, run, &inputs, &responses)?;
-        let labels = labels(&config, run, &fit, &responses)?;
-        let profiles = profile(&config, run, &fit, &responses)?;
+        let few = few(&fit)?;
+        let labels = labels(&config, run, &fit, &responses, few.as_ref())?;
+        let profiles = profile(&config, run, &fit, &responses, few.as_ref())?;
         for (stage, file) in [(&fit, ITEMS), (&fit, RESPONDENTS), (&fit, FIT), (&labels, LABELS)] {
             run.link(stage, file, file)?;
         }
@@ -87,7 +91,8 @@ impl Study for Difficulty {
             normalisation: config.normalisation.clone(),
             reliability: reliability(&rows),
             classes: results::classes(&config, &rows),
-            fit: read_json(&fit, SHOWN)?,
+            fit: if few.is_some() { None } else { Some(read_json(&fit, SHOWN)?) },
+            few,
             profiles: read_json(&profiles, PROFILES)?,
         };
         Ok(serde_json::to_value(results)?)
@@ -128,7 +133,15 @@ fn fit(
         "tolerance": config.tolerance, "cycles": config.cycles});
     run.stage("fit", &inputs, &settings, |work| {
         let settings = config.settings()?;
-        let fit = irt::fit(responses, &settings)?;
+        let fit = match irt::fit(responses, &settings) {
+            Ok(fit) => fit,
+            Err(error) => {
+                let few = FewRespondents::instead(&error, &config.model, responses, Vec::new());
+                let few = few.ok_or(error)?;
+                few.write(responses, work.dir())?;
+                return write_json(work, FEW, &few);
+            }
+        };
         let design = design(responses);
         let method = config.method()?;
         let record = Record::new(&fit, responses, &design, &settings, method, Vec::new())?;
@@ -137,14 +150,23 @@ fn fit(
     })
 }
 
+/// What the answers say without a model, where there is no fit.
+fn few(fit: &Stage) -> Result<Option<FewRespondents>, StudyError> {
+    if fit.path(FEW).is_file() { read_json(fit, FEW).map(Some) } else { Ok(None) }
+}
+
 fn labels(
     config: &Config,
     run: &Run,
     fit: &Stage,
     responses: &Responses,
+    few: Option<&FewRespondents>,
 ) -> Result<Stage, StudyError> {
     let settings = json!({"normalisation": config.normalisation, "cut": config.cut});
     run.stage("labels", &[fit], &settings, |work| {
+        if few.is_some() {
+            return Ok(data::write_all(work.path(LABELS), Vec::<Label>::new())?);
+        }
         let items = data::read_table(fit.path(ITEMS))?;
         let mut items: Vec<DifficultyRow> = items.collect::<Result<_, _>>()?;
         for item in &mut items {
@@ -161,11 +183,17 @@ fn profile(
     run: &Run,
     fit: &Stage,
     responses: &Responses,
+    few: Option<&FewRespondents>,
 ) -> Result<Stage, StudyError> {
     let settings = json!({"seed": config.seed, "profiles": config.profiles, "cut": config.cut,
         "normalisation": config.normalisation, "span": config.span, "draws": config.draws,
         "confidence": config.confidence});
     run.stage("profiles", &[fit], &settings, |work| {
+        if few.is_some() {
+            let notes = vec!["no item has a difficulty: the respondents are too few".to_owned()];
+            let none = Profiles { notes, ..Profiles::default() };
+            return write_json(work, PROFILES, &none);
+        }
         let found = Profiles::of(config, responses, |done, total| {
             work.progress(done, total, "respondents")
         })?;

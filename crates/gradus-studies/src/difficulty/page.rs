@@ -19,9 +19,17 @@ pub(super) fn page(results: &Value, run: &Value) -> Result<Page, StudyError> {
         let blocks = vec![Block::Prose(analysis)];
         sections.push(Section { heading: "What was done".to_owned(), blocks });
     }
-    sections.extend(results.fit.sections());
-    sections.extend([classes(&results), profiles(&results), record::cost(run)]);
-    let mut lead = results.fit.lead();
+    let mut lead = Vec::new();
+    if let Some(fit) = &results.fit {
+        lead.extend(fit.lead());
+        sections.extend(fit.sections());
+        sections.extend([classes(&results), profiles(&results)]);
+    }
+    if let Some(few) = &results.few {
+        lead.extend(few.lead());
+        sections.extend(few.sections());
+    }
+    sections.push(record::cost(run));
     if let Some(share) = results.reliability {
         lead.push(Fact {
             label: "Reliability of the labels".to_owned(),

@@ -1,4 +1,4 @@
-use gradus::difficulty::Label;
+use gradus::difficulty::{FewRespondents, Label};
 use gradus::report::ItemResponse;
 use serde::{Deserialize, Serialize};
 
@@ -18,7 +18,11 @@ pub(super) struct Results {
     pub(super) reliability: Option<f64>,
     /// From easy to hard.
     pub(super) classes: Vec<ClassRow>,
-    pub(super) fit: ItemResponse,
+    /// `None` where the respondents are too few for the model.
+    pub(super) fit: Option<ItemResponse>,
+    /// Then what their answers say without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) few: Option<FewRespondents>,
     pub(super) profiles: Profiles,
 }
 

@@ -9,6 +9,7 @@ pub mod responses;
 // Ratings, labels, profiles.
 mod agreement;
 mod cut;
+mod few_respondents;
 mod label;
 mod profile;
 pub mod ratings;
@@ -18,6 +19,7 @@ mod without;
 
 pub use agreement::{Agreement, agreement};
 pub use cut::{Cut, CutError};
+pub use few_respondents::FewRespondents;
 pub use label::{
     DifficultyRow, Label, LabelError, Labelling, NORMALISATIONS, Normalisation, label,
     respondents_hash,

@@ -9,6 +9,7 @@ use super::item_response::{Curve, ItemLine, ItemResponse, RespondentLine, Suspec
 use super::number::{Format, Number, thousands};
 use super::page::{Block, Fact, Section};
 use super::table::{Cell, Column, Table};
+use crate::stats::wilson;
 
 /// Half the width of a 95% interval, in standard errors.
 const Z: f64 = 1.96;
@@ -138,6 +139,8 @@ impl ItemResponse {
              - difficulties and discriminations of single items, and their order beyond the mean score;\n\
              - characteristic curves;\n\
              - items that look broken: infit, outfit, S-X2 and local dependence are noise here.\n\n\
+             What the model does identify: how far the respondents' abilities are apart, and with one \
+             slope one difficulty for each number of right answers.\n\n\
              The estimates are in `items.csv` with their standard errors. For statements about items, \
              add respondents: from about 100 for `rasch` and `1pl`, from about 500 for `2pl`."
         );
@@ -281,7 +284,7 @@ impl ItemResponse {
                 name.into(),
                 ability,
                 Number::count(line.n as u64).into(),
-                Number::decimal(line.score / line.n.max(1) as f64, 3).into(),
+                self.score(line),
                 decimal_or(line.person_fit, "none"),
             ]
         };
@@ -310,6 +313,20 @@ impl ItemResponse {
             notes,
         };
         Section { heading: "The respondents".to_owned(), blocks: vec![Block::Table(table)] }
+    }
+
+    /// The mean score; where respondents are few and scores 0 or 1, with Wilson's interval.
+    fn score(&self, line: &RespondentLine) -> Cell {
+        let mean = line.score / line.n.max(1) as f64;
+        let graded = ["graded", "partial-credit"].contains(&self.summary.model.as_str());
+        let whole = line.score.fract() == 0.0 && (0.0..=line.n as f64).contains(&line.score);
+        let interval = if self.few && !graded && whole {
+            wilson(line.score as u64, line.n as u64, 0.95)
+        } else {
+            None
+        };
+        let number = Number::decimal(mean, 3);
+        interval.map_or(number, |at| number.within(at.low, at.high)).into()
     }
 
     fn information(&self) -> Section {

@@ -10,6 +10,7 @@
 mod axis;
 mod chart;
 mod curves;
+mod few_respondents;
 mod html;
 mod intervals;
 mod item_map;

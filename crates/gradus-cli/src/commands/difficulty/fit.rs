@@ -1,6 +1,7 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use gradus::data::DataError;
+use gradus::difficulty::FewRespondents;
 use gradus::difficulty::irt::{
     self, AsymptotePrior, FamilyStudy, Fit, GroupStudy, Groups, Method, Record, Settings,
     read_items,
@@ -28,7 +29,9 @@ use crate::progress::Counter;
 /// difficulty b and the ability are in logits: P = s(a (ability - b)).
 ///
 /// Writes items.csv, respondents.csv, fit.json and report.html into --out. What does not
-/// converge, or cannot be identified, is an error and writes nothing.
+/// converge, or cannot be identified, is an error and writes nothing. Where that is because
+/// the respondents are too few, the files say what the answers show without a model: mean
+/// scores with intervals and how the items split; the exit code is then 1.
 ///
 /// With --group each group has its own mean and spread of abilities, the largest (or
 /// --reference) being 0 and 1, and every item is tested for being the same in each group as
@@ -127,7 +130,14 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<Output, Failure> {
     };
     settings.populations = groups.as_ref().map(|groups| groups.of.clone()).unwrap_or_default();
     let design = design(&responses);
-    let fit = irt::fit(&responses, &settings)?;
+    let fit = match irt::fit(&responses, &settings) {
+        Ok(fit) => fit,
+        Err(error) => {
+            let input = input(&args.responses)?;
+            let few = FewRespondents::instead(&error, settings.model.name, &responses, input);
+            return few.ok_or(error.into()).and_then(|few| unfitted(args, &responses, &few));
+        }
+    };
     let mut record =
         Record::new(&fit, &responses, &design, &settings, method, input(&args.responses)?)?;
     if let Some(groups) = groups {
@@ -149,9 +159,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<Output, Failure> {
         let page = page(args, &ItemResponse::new(&record, settings.threads));
         if let Some(folder) = &args.out {
             record.write(folder)?;
-            let path = folder.join("report.html");
-            let io = |source| DataError::Io { action: "write", path: path.clone(), source };
-            std::fs::write(&path, report::html(&page)).map_err(io)?;
+            write_page(folder, &page)?;
             let folder = folder.display();
             notes.push(format!("items, respondents, summary and report are in {folder}"));
         }
@@ -180,6 +188,40 @@ fn drawn_again(
     let counter = Counter::new(global.shown(), "fits");
     let done = |done| counter.see("families drawn again", done, args.draws);
     Ok(FamilyStudy::new(responses, families, fitted, args.draws, args.seed, &done)?)
+}
+
+/// What so few respondents say without a model: done, but not what was asked for.
+fn unfitted(args: &Args, responses: &Responses, few: &FewRespondents) -> Result<Output, Failure> {
+    let page = Page {
+        title: format!("Answers of {}", args.responses.display()),
+        question: "How able is each respondent on these items?".to_owned(),
+        lead: few.lead(),
+        sections: few.sections(),
+        repeat: repeat(&few.version, &few.input),
+    };
+    let mut notes = vec![format!("not fitted: {}", few.reason)];
+    if let Some(folder) = &args.out {
+        few.write(responses, folder)?;
+        write_page(folder, &page)?;
+        let folder = folder.display();
+        notes.push(format!("what the answers say without a model is in {folder}"));
+    }
+    Ok(Output {
+        human: vec![Block::Page(page)],
+        json: vec![json_line(few)],
+        quiet: args.out.iter().map(|folder| folder.display().to_string()).collect(),
+        notes,
+        exit: ExitCode::ExpectationFailed,
+    })
+}
+
+fn write_page(folder: &Path, page: &Page) -> Result<(), DataError> {
+    let path = folder.join("report.html");
+    std::fs::write(&path, report::html(page)).map_err(|source| DataError::Io {
+        action: "write",
+        path,
+        source,
+    })
 }
 
 fn settings(args: &Args, global: &Global) -> Result<Settings, Failure> {
@@ -216,23 +258,27 @@ fn settings(args: &Args, global: &Global) -> Result<Settings, Failure> {
 
 /// The report, with how to get it again.
 fn page(args: &Args, found: &ItemResponse) -> Page {
-    const MOST_FILES: usize = 12;
     let summary = &found.summary;
-    let mut facts = vec![("gradus".to_owned(), summary.version.clone())];
-    for (path, hash) in summary.input.iter().take(MOST_FILES) {
-        facts.push((format!("sha256 of {path}"), hash.clone()));
-    }
-    if summary.input.len() > MOST_FILES {
-        let files = summary.input.len();
-        facts.push(("input".to_owned(), format!("{files} files; fit.json has all hashes")));
-    }
-    let words = std::iter::once("gradus".to_owned()).chain(args::given().into_iter().skip(1));
     Page {
         title: format!("Items and respondents of {}", args.responses.display()),
         question: "Which items are hard, which look broken, and how able is each respondent?"
             .to_owned(),
         lead: found.lead(),
         sections: found.sections(),
-        repeat: Repeat { commands: vec![repeat_line(words)], facts, config: None },
+        repeat: repeat(&summary.version, &summary.input),
     }
+}
+
+fn repeat(version: &str, input: &[(String, String)]) -> Repeat {
+    const MOST_FILES: usize = 12;
+    let mut facts = vec![("gradus".to_owned(), version.to_owned())];
+    for (path, hash) in input.iter().take(MOST_FILES) {
+        facts.push((format!("sha256 of {path}"), hash.clone()));
+    }
+    if input.len() > MOST_FILES {
+        let files = input.len();
+        facts.push(("input".to_owned(), format!("{files} files; fit.json has all hashes")));
+    }
+    let words = std::iter::once("gradus".to_owned()).chain(args::given().into_iter().skip(1));
+    Repeat { commands: vec![repeat_line(words)], facts, config: None }
 }

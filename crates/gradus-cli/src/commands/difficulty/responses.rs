@@ -39,7 +39,11 @@ impl Reader {
     pub(crate) fn read(&self, path: &Path) -> Result<Responses, Failure> {
         let duplicates = Duplicates::NAMES.into_iter().find(|(name, _)| *name == self.duplicates);
         let Some((_, duplicates)) = duplicates else {
-            return Err(unknown("--duplicates", &self.duplicates, "error, first, mean or separate"));
+            return Err(unknown(
+                "--duplicates",
+                &self.duplicates,
+                "error, first, mean or separate",
+            ));
         };
         let no_answer_is_missing = match self.no_answer.as_str() {
             "wrong" => false,

@@ -44,6 +44,18 @@ pub enum IrtError {
         /// Why, and what to do.
         reason: String,
     },
+    /// There are too few respondents for the model, whatever they answered.
+    #[error("the {model} model needs at least {needed} respondents, found {found}; {instead}")]
+    TooFewRespondents {
+        /// The model.
+        model: &'static str,
+        /// How many there are.
+        found: f64,
+        /// How many there must be.
+        needed: usize,
+        /// What to do.
+        instead: &'static str,
+    },
     /// Estimation ended before it converged.
     #[error(
         "not converged after {cycles} cycles: parameters still move by {change:.1e}, expected less \

@@ -14,6 +14,7 @@ use super::model::{ItemModel, Slopes};
 use super::observed_information::{StandardErrors, standard_errors};
 use super::posterior::{Items, Posterior, Windows, posterior, whole_grid};
 use super::prior::Priors;
+use super::record::FEW;
 use crate::difficulty::responses::Responses;
 
 /// Half the width of the grid, in standard deviations of the reference population.
@@ -24,6 +25,12 @@ const COARSEST: f64 = 0.2;
 const TOO_COARSE: f64 = 1.2;
 /// One byte holds a category and the sign for missing.
 const MOST_CATEGORIES: usize = 40;
+/// With fewer respondents nothing can be said of an item.
+const FEWEST: usize = 3;
+/// With fewer, slopes run off to their bounds, one item at a time, and estimation never ends.
+const FEWEST_FOR_SLOPES: usize = 10;
+/// Cycles for so few respondents that more would only follow parameters to infinity.
+const CYCLES_OF_FEW: usize = 300;
 
 /// How a model is fitted.
 #[derive(Clone, Debug)]
@@ -276,6 +283,8 @@ pub(super) fn fit_near(
     let begin = begin.map(|populations| populations.iter().map(|at| (at.mean, at.sd)).collect());
     let mut state =
         State { parameters, populations: begin.unwrap_or_else(|| vec![(0.0, 1.0); number]) };
+    let few = weights.iter().sum::<f64>() < FEW;
+    let most_cycles = settings.most_cycles.min(if few { CYCLES_OF_FEW } else { usize::MAX });
     let em = Em {
         model,
         cells: &cells,
@@ -284,7 +293,7 @@ pub(super) fn fit_near(
         anchored: free.contains(&false),
         priors: &settings.priors,
         tolerance: settings.tolerance,
-        most_cycles: settings.most_cycles,
+        most_cycles,
         threads: settings.threads,
     };
     // About the standard deviation of a posterior after so many answers.
@@ -346,6 +355,14 @@ pub(super) fn fit_near(
     describe(&mut fit, prepared.names, prepared.levels, &prepared.places, &last.mass);
     if ended.converged {
         Ok(fit)
+    } else if em.most_cycles < settings.most_cycles {
+        Err(IrtError::TooFewRespondents {
+            model: model.name,
+            found: fit.respondents,
+            needed: FEW as usize,
+            instead: "parameters were still running off when it was given up: use rasch or 1pl, or \
+                      a prior on the slopes (--prior-log-slope 0,0.5)",
+        })
     } else {
         let (cycles, change) = (fit.cycles, fit.change);
         let tolerance = settings.tolerance;
@@ -454,6 +471,18 @@ fn identified(
 ) -> Result<(), IrtError> {
     let model = settings.model;
     let refuse = |reason: String| Err(IrtError::NotIdentified { model: model.name, reason });
+    let answering = prepared.rows.iter().filter(|row| !row.0.is_empty()).count();
+    let silent = (0..prepared.rows.len()).filter(|&row| responses.row(row).0.is_empty());
+    let all: f64 = (0..prepared.rows.len()).map(|row| responses.weight(row)).sum::<f64>()
+        - silent.map(|row| responses.weight(row)).sum::<f64>();
+    if all < FEWEST as f64 && settings.anchors.is_empty() {
+        return Err(IrtError::TooFewRespondents {
+            model: model.name,
+            found: all,
+            needed: FEWEST,
+            instead: "add respondents, or give the items' parameters with --anchors",
+        });
+    }
     let needed = if model.slopes == Slopes::Free { 3 } else { 2 };
     if settings.anchors.is_empty() && prepared.names.len() < needed {
         return refuse(format!(
@@ -462,13 +491,20 @@ fn identified(
             responses.items().len(),
         ));
     }
-    let answering = prepared.rows.iter().filter(|row| !row.0.is_empty()).count();
-    let all: f64 = (0..prepared.rows.len()).map(|row| responses.weight(row)).sum();
-    if answering < 2 || all < 3.0 {
+    if answering < 2 || all < FEWEST as f64 {
         return refuse(format!(
-            "{answering} respondents, and at least 3 are needed to say anything of an item; \
+            "{answering} respondents, and at least {FEWEST} are needed to say anything of an item; \
              fit the transposed table where respondents are few and items many"
         ));
+    }
+    let bound = settings.priors.log_slope.is_some() || !settings.anchors.is_empty();
+    if model.slopes == Slopes::Free && all < FEWEST_FOR_SLOPES as f64 && !bound {
+        return Err(IrtError::TooFewRespondents {
+            model: model.name,
+            found: all,
+            needed: FEWEST_FOR_SLOPES,
+            instead: "use rasch or 1pl, or a prior on the slopes (--prior-log-slope 0,0.5)",
+        });
     }
     let longest = prepared.rows.iter().map(|row| row.0.len()).max().unwrap_or(0);
     if longest < 2 && settings.anchors.is_empty() {

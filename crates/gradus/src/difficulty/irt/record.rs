@@ -16,7 +16,7 @@ use super::model::{ItemModel, Role};
 use super::observed_information::InformationForm;
 use super::score::{Method, Scored};
 use crate::data::{DataError, RowError, open};
-use crate::difficulty::responses::{Design, Responses};
+use crate::difficulty::responses::{Counts, Design, Responses};
 
 /// A respondent's ability and score in a record.
 pub(crate) struct RespondentRow<'a> {
@@ -83,6 +83,9 @@ pub struct Summary {
     pub near_clones: Vec<(String, String)>,
     /// Scores that a log has as NaN or infinite, read as missing: respondent and item.
     pub not_numbers: Vec<(String, String)>,
+    /// Answers that are no plain right or wrong.
+    #[serde(default)]
+    pub counts: Counts,
     /// Groups of respondents that share no item: more than one is no common scale.
     pub components: usize,
     /// Groups of respondents, the reference first; empty where all are one.
@@ -543,6 +546,22 @@ fn summary(
             named.collect::<Vec<_>>().join(", ")
         ));
     }
+    let counts = responses.counts();
+    if counts.bad_gold + counts.undecided + counts.unscored > 0 {
+        warn(format!(
+            "missing are {} answers with a gold that cannot be read, {} undecided ones and {} without \
+             a score",
+            counts.bad_gold, counts.undecided, counts.unscored
+        ));
+    }
+    if counts.no_answer > 0 {
+        warn(format!(
+            "{} samples have no answer that could be read: {} count as wrong, {} are missing",
+            counts.no_answer,
+            counts.no_answer - counts.no_answer_missing,
+            counts.no_answer_missing
+        ));
+    }
     if !design.silent.is_empty() {
         warn(format!("{} respondents have no score", design.silent.len()));
     }
@@ -578,6 +597,7 @@ fn summary(
         copies,
         near_clones,
         not_numbers,
+        counts,
         components: design.components.len(),
         groups: Vec::new(),
         dif: Vec::new(),

@@ -253,24 +253,20 @@ fn read_rows(
             respondent = format!("{respondent}#{sample}");
         }
         let item = format!("{prefix}{}", row.problem);
-        let counts = &mut builder.counts;
         let score = match row.verdict {
             Some(Verdict::Correct) => Some(1.0),
             Some(Verdict::Incorrect) => Some(0.0),
-            Some(Verdict::NoAnswer) => {
-                counts.no_answer += 1;
-                (!reading.no_answer_is_missing).then_some(0.0)
-            }
+            Some(Verdict::NoAnswer) => builder.no_answer(reading),
             Some(Verdict::BadGold) => {
-                counts.bad_gold += 1;
+                builder.counts.bad_gold += 1;
                 None
             }
             Some(Verdict::Undecided) => {
-                counts.undecided += 1;
+                builder.counts.undecided += 1;
                 None
             }
             None => {
-                counts.unscored += 1;
+                builder.counts.unscored += 1;
                 None
             }
         };

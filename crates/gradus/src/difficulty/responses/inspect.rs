@@ -142,13 +142,10 @@ fn read_log(path: &Path, reading: &Reading, builder: &mut Builder) -> Result<(),
                 "C" => 1.0,
                 "P" => 0.5,
                 "I" => 0.0,
-                "N" => {
-                    builder.counts.no_answer += 1;
-                    if reading.no_answer_is_missing {
-                        continue;
-                    }
-                    0.0
-                }
+                "N" => match builder.no_answer(reading) {
+                    Some(score) => score,
+                    None => continue,
+                },
                 other => return Err(wrong(format!("{other:?}")).into()),
             },
             other => match super::long::number(other) {

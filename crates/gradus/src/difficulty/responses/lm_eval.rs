@@ -171,11 +171,8 @@ fn read_log(
             }
         };
         kept += 1;
-        if is_invalid(&sample) {
-            builder.counts.no_answer += 1;
-            if settings.no_answer_is_missing {
-                continue;
-            }
+        if is_invalid(&sample) && builder.no_answer(settings).is_none() {
+            continue;
         }
         match sample.get(metric) {
             None | Some(serde_json::Value::Null) => builder.counts.unscored += 1,

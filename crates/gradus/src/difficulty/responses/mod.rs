@@ -74,6 +74,8 @@ pub struct Reading {
 pub struct Counts {
     /// No answer was found: wrong or missing, as chosen.
     pub no_answer: u64,
+    /// How many of these are missing.
+    pub no_answer_missing: u64,
     /// The gold could not be read: missing.
     pub bad_gold: u64,
     /// The comparison was not decided: missing.
@@ -412,6 +414,13 @@ impl Builder {
     fn push(&mut self, respondent: &str, item: &str, score: f64) {
         let cell = (self.respondents.number(respondent), self.items.number(item), score as f32);
         self.cells.push(cell);
+    }
+
+    /// The score of a sample in which no answer was found; none where that is missing.
+    fn no_answer(&mut self, reading: &Reading) -> Option<f64> {
+        self.counts.no_answer += 1;
+        self.counts.no_answer_missing += u64::from(reading.no_answer_is_missing);
+        (!reading.no_answer_is_missing).then_some(0.0)
     }
 
     /// A score that is there and no number.
