@@ -41,7 +41,7 @@ fn graded(model: &str, verdicts: &[(&str, &str)]) -> String {
         let _ = writeln!(
             text,
             "{{\"problem\": \"{problem}\", \"sample\": {sample}, \"model\": \"{model}\", \
-             \"verdict\": \"{verdict}\"}}"
+             \"arm\": \"arm of {model}\", \"verdict\": \"{verdict}\"}}"
         );
         text
     })
@@ -70,9 +70,8 @@ fn verdicts_are_responses_and_what_is_no_verdict_is_counted() {
         (&summary["responses"], &summary["counts"]["no_answer_missing"]),
         (&9.into(), &1.into())
     );
-    // The column of the sample as the respondent.
-    let summary = fit("--respondent sample --duplicates first --from gradus");
-    assert_eq!(summary["respondents"], 3.0);
+    fit("--respondent arm --from gradus --out fit");
+    assert!(folder.read("fit/respondents.csv").contains("\narm of a,"));
 }
 
 #[test]
@@ -104,9 +103,8 @@ fn slopes_of_a_handful_of_respondents_are_refused_at_once() {
     let said = folder.gradus("difficulty fit few.csv --model 2pl --out few");
     assert_eq!(said.code, Some(1));
     assert!(said.stderr.contains("needs at least 10 respondents, found 5"), "{}", said.stderr);
-    for part in ["40.0% [", "Items by who had them right", "Fit with `--model rasch`"] {
-        let page = said.stdout.replace('\n', " ");
-        assert!(page.contains(part) || part.starts_with("Fit"), "{part}: {page}");
+    for part in ["50.0% [15.0, 85.0]", "Items by who had them right", "Fit with `--model rasch`"] {
+        assert!(said.stdout.contains(part), "{part}: {}", said.stdout);
     }
     let summary: Value = serde_json::from_str(&folder.read("few/fit.json")).unwrap();
     assert_eq!((&summary["converged"], &summary["model"]), (&false.into(), &"2pl".into()));
@@ -136,6 +134,10 @@ fn each_fault_of_a_file_is_a_sentence_with_file_line_found_and_expected() {
     check("w.csv", words, "", "w.csv:2: score: found \"yes\", expected a number");
     let words = b"{\"respondent\": \"a\", \"item\": \"b\", \"score\": \"1\"}\r\n";
     check("w.jsonl", words, "", "w.jsonl:1: score: found \"1\", expected a number, true or false");
+    check("u.csv", b"respondent,item,score\na,b,\xff\n", "", "u.csv:2: ");
+    check("u.json", b"\xff", "", "u.json:1: found expected value");
+    let nameless = b"respondent,item,score\na,,1\n";
+    check("o.csv", nameless, "", "o.csv:2: item: found nothing, expected a name");
     let huge = b"{\"respondent\": 123456789012345678901234567890, \"item\": 1, \"score\": 1}\n";
     check("i.jsonl", huge, "", "i.jsonl:1: respondent: found 1");
     let no_form = b"{\"id\": 1}\n";

@@ -2,7 +2,7 @@ use std::io::BufRead;
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 
-use csv::{ErrorKind, ReaderBuilder, StringRecord};
+use csv::{ErrorKind, ReaderBuilder, StringRecord, Terminator};
 
 use super::jsonl::{Rows, next_parquet, shown};
 use super::{DataError, FieldError, Fields, PARQUET, ParquetRows, Row, RowError, compressed};
@@ -25,7 +25,11 @@ pub fn read_table<R: Row>(path: impl AsRef<Path>) -> Result<TableRows<R>, DataEr
     } else if first.is_none_or(|&byte| byte == b'{') {
         Source::JsonLines(Rows::new(file.clone(), lines))
     } else {
-        let mut table = ReaderBuilder::new().flexible(true).from_reader(lines);
+        let mut table = ReaderBuilder::new()
+            .flexible(true)
+            // So that lines are counted right where they end in \r\n.
+            .terminator(Terminator::Any(b'\n'))
+            .from_reader(lines);
         let header = table.headers().cloned().map_err(|error| wrong(&file, 1, error))?;
         let names: Vec<String> = header.iter().map(|name| name.trim().to_owned()).collect();
         if let Some(twice) = (1..names.len()).find(|&at| names[..at].contains(&names[at])) {
@@ -83,7 +87,14 @@ impl<R: Row> Iterator for TableRows<R> {
             Source::Parquet(rows) => return next_parquet(rows, &self.file),
             Source::Cells { table, names, record, line } => (table, names, record, line),
         };
-        match table.read_record(record) {
+        let read = loop {
+            let read = table.read_record(record);
+            let is_empty = record.len() == 1 && &record[0] == "\r";
+            if !(matches!(read, Ok(true)) && is_empty) {
+                break read;
+            }
+        };
+        match read {
             Ok(false) => return None,
             Ok(true) => *line = record.position().map_or(*line, csv::Position::line),
             Err(error) => {
@@ -101,7 +112,12 @@ fn row<R: Row>(names: &[String], record: &StringRecord) -> Result<R, FieldError>
         let expected = format!("{}, as in the first line", names.len());
         return Err(FieldError::new("the line", found, expected));
     }
-    let mut fields = Fields::of_cells(names.iter().map(String::as_str).zip(record.iter()));
+    let last = record.len() - 1;
+    let cells = record.iter().enumerate().map(|(place, cell)| match cell.strip_suffix('\r') {
+        Some(cell) if place == last => cell,
+        _ => cell,
+    });
+    let mut fields = Fields::of_cells(names.iter().map(String::as_str).zip(cells));
     let row = R::from_fields(&mut fields)?;
     match fields.names().next() {
         None => Ok(row),
@@ -167,6 +183,14 @@ mod tests {
             ]
         );
         assert_eq!(rows[2].as_ref().unwrap().id, "e");
+    }
+
+    #[test]
+    fn lines_that_end_in_windows_style_are_counted_right() {
+        let rows = read::<Problem>("id,question,level\r\na,b,1\r\n\r\nc,d,x\r\n").unwrap();
+        assert_eq!(rows[0].as_ref().unwrap().level, Some(1));
+        assert!(rows[1].as_ref().unwrap_err().starts_with("4: level: found \"x\""), "{rows:?}");
+        assert_eq!(rows.len(), 2);
     }
 
     #[test]

@@ -355,7 +355,7 @@ pub(super) fn fit_near(
     describe(&mut fit, prepared.names, prepared.levels, &prepared.places, &last.mass);
     if ended.converged {
         Ok(fit)
-    } else if em.most_cycles < settings.most_cycles {
+    } else if most_cycles < settings.most_cycles {
         Err(IrtError::TooFewRespondents {
             model: model.name,
             found: fit.respondents,

@@ -64,6 +64,21 @@ impl Row for Scored {
     }
 }
 
+impl Scored {
+    /// The text or number in a column.
+    fn named(&self, column: &str) -> Option<String> {
+        match column {
+            "model" => self.model.clone(),
+            "sample" => self.sample.map(|sample| sample.to_string()),
+            _ => match &self.rest.iter().find(|(name, _)| name == column)?.1 {
+                Value::String(text) => Some(text.clone()),
+                Value::Number(number) => Some(number.to_string()),
+                _ => None,
+            },
+        }
+    }
+}
+
 /// A file of rows, and what its rows do not say.
 struct Source {
     file: PathBuf,
@@ -234,20 +249,12 @@ fn read_rows(
     let mut rows = data::read_table::<Scored>(&source.file)?;
     while let Some(row) = rows.next() {
         let row = row?;
-        let mut respondent = match &reading.respondent {
+        let mut respondent = match reading.respondent.as_deref() {
             None => row.model.unwrap_or_else(|| source.respondent.clone()),
-            Some(column) if column == "model" && row.model.is_some() => {
-                row.model.unwrap_or_default()
-            }
-            Some(column) => match row.rest.iter().find(|(name, _)| name == column) {
-                Some((_, Value::String(text))) => text.clone(),
-                Some((_, value)) if value.is_number() => value.to_string(),
-                _ => {
-                    let expected = "the name of the respondent (--respondent)";
-                    let error = FieldError::new(column, "nothing", expected);
-                    return Err(rows.error(error).into());
-                }
-            },
+            Some(column) => row.named(column).ok_or_else(|| {
+                let expected = "the name of the respondent (--respondent)";
+                rows.error(FieldError::new(column, "nothing", expected))
+            })?,
         };
         if let (Duplicates::Separate, Some(sample)) = (reading.duplicates, row.sample) {
             respondent = format!("{respondent}#{sample}");

@@ -161,13 +161,13 @@ fn read_log(path: &Path, reading: &Reading, builder: &mut Builder) -> Result<(),
 
 /// One part of a log, as Python writes it.
 fn parse<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T, ResponsesError> {
-    let mut plain = String::new();
-    Quoted::new(bytes).read_to_string(&mut plain).map_err(|source| DataError::Io {
+    let mut plain = Vec::new();
+    Quoted::new(bytes).read_to_end(&mut plain).map_err(|source| DataError::Io {
         action: "read",
         path: path.to_owned(),
         source,
     })?;
-    serde_json::from_str(&plain).map_err(|error| {
+    serde_json::from_slice(&plain).map_err(|error| {
         let file = path.to_owned();
         let (line, found) = (error.line() as u64, error.to_string());
         RowError { file, line, field: None, found, expected: "a log of inspect".into() }.into()

@@ -20,8 +20,8 @@ impl Row for LongRow {
     const NOUN: &str = "response";
 
     fn from_fields(fields: &mut Fields) -> Result<Self, FieldError> {
-        let respondent = fields.text("respondent")?;
-        let item = fields.text("item")?;
+        let respondent = named(fields, "respondent")?;
+        let item = named(fields, "item")?;
         let score = match fields.take("score") {
             None => None,
             Some(value) => Some(number(&value).ok_or_else(|| {
@@ -31,6 +31,12 @@ impl Row for LongRow {
         fields.rest()?;
         Ok(Self { respondent, item, score })
     }
+}
+
+/// A name, which must not be empty.
+fn named(fields: &mut Fields, field: &str) -> Result<String, FieldError> {
+    let name = fields.text(field)?;
+    if name.is_empty() { Err(FieldError::new(field, "nothing", "a name")) } else { Ok(name) }
 }
 
 /// A JSON value as a score.
@@ -53,6 +59,10 @@ fn read(path: &Path, reading: &Reading) -> Result<Responses, ResponsesError> {
         let [respondent, item, column] =
             [table.column("respondent")?, table.column("item")?, table.column("score")?];
         while let Some(line) = table.next_line()? {
+            if let Some(&nameless) = [respondent, item].iter().find(|&&at| line[at].is_empty()) {
+                let name = table.header[nameless].clone();
+                return Err(table.error(Some(&name), "nothing", "a name").into());
+            }
             match score(&line[column]) {
                 Ok(None) => {}
                 Ok(Some(value)) => builder.push(&line[respondent], &line[item], value),

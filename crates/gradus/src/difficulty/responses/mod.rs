@@ -18,7 +18,7 @@ mod table;
 mod wide;
 
 use std::collections::HashMap;
-use std::io::BufRead;
+use std::io::{BufRead as _, Read as _};
 use std::path::Path;
 
 pub use design::{Design, design};
@@ -103,6 +103,9 @@ pub fn form(name: &str) -> Result<&'static Form, ResponsesError> {
     })
 }
 
+/// Bytes of a first line by which a form is told.
+const LONGEST_HEADER: u64 = 1 << 24;
+
 /// The form of a file or folder, by its name and first line.
 pub fn recognise(path: &Path) -> Result<&'static Form, ResponsesError> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -135,9 +138,11 @@ pub fn recognise(path: &Path) -> Result<&'static Form, ResponsesError> {
             of_columns(&rows.columns().iter().map(String::as_str).collect::<Vec<_>>())
         });
     }
-    let mut first = String::new();
-    let read = open(path)?.read_line(&mut first);
+    // What the form's own reader will find wrong with its bytes is not said here.
+    let mut first = Vec::new();
+    let read = open(path)?.take(LONGEST_HEADER).read_until(b'\n', &mut first);
     read.map_err(|source| DataError::Io { action: "read", path: path.to_owned(), source })?;
+    let first = String::from_utf8_lossy(&first);
     if is_jsonl {
         let has = |name: &str| first.contains(&format!("\"{name}\""));
         return Ok(if has("subject_id") {

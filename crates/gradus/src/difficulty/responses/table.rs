@@ -3,7 +3,7 @@
 use std::io::BufRead;
 use std::path::{Path, PathBuf};
 
-use csv::{Position, Reader, ReaderBuilder, StringRecord, Trim};
+use csv::{Position, Reader, ReaderBuilder, StringRecord, Terminator, Trim};
 use serde_json::Value;
 
 use super::ResponsesError;
@@ -35,6 +35,8 @@ impl Table {
             .has_headers(true)
             .flexible(true)
             .trim(Trim::All)
+            // So that lines are counted right where they end in \r\n; the \r is trimmed.
+            .terminator(Terminator::Any(b'\n'))
             .from_reader(open(&path)?);
         let header = reader.headers().cloned().map_err(|error| csv_error(&path, &error))?;
         let header =
@@ -61,9 +63,15 @@ impl Table {
     pub(super) fn next_line(&mut self) -> Result<Option<&StringRecord>, ResponsesError> {
         match &mut self.source {
             Source::Csv(reader) => {
-                let more = reader.read_record(&mut self.record);
-                if !more.map_err(|error| csv_error(&self.path, &error))? {
-                    return Ok(None);
+                loop {
+                    let more = reader.read_record(&mut self.record);
+                    if !more.map_err(|error| csv_error(&self.path, &error))? {
+                        return Ok(None);
+                    }
+                    // An empty line that ends in \r\n is no row, as is one that ends in \n.
+                    if self.record.len() != 1 || !self.record[0].is_empty() {
+                        break;
+                    }
                 }
             }
             Source::Parquet(rows) => {
