@@ -10,11 +10,7 @@ use serde_json::Value;
 use crate::tool::Folder;
 
 fn data(name: &str) -> Option<PathBuf> {
-    let Some(data) = std::env::var_os("GRADUS_TEST_DATA") else {
-        eprintln!("SKIPPED: GRADUS_TEST_DATA is not set");
-        return None;
-    };
-    Some(Path::new(&data).join(name))
+    std::env::var_os("GRADUS_TEST_DATA").map(|data| Path::new(&data).join(name))
 }
 
 /// Twelve respondents on four items.
@@ -76,7 +72,10 @@ fn verdicts_are_responses_and_what_is_no_verdict_is_counted() {
 
 #[test]
 fn logs_of_one_respondent_become_a_report_without_a_model() {
-    let Some(logs) = data("lm-eval-logs") else { return };
+    let Some(logs) = data("lm-eval-logs") else {
+        eprintln!("SKIPPED: GRADUS_TEST_DATA is not set");
+        return;
+    };
     let folder = Folder::new();
     let fit = format!("difficulty fit {} --model 2pl --out one --json", logs.display());
     let said = folder.gradus(&fit);
@@ -98,8 +97,8 @@ fn logs_of_one_respondent_become_a_report_without_a_model() {
 #[test]
 fn slopes_of_a_handful_of_respondents_are_refused_at_once() {
     let folder = Folder::new();
-    let few: String = WIDE.lines().take(6).map(|line| format!("{line}\n")).collect();
-    folder.write("few.csv", &few);
+    let few: Vec<&str> = WIDE.lines().take(6).collect();
+    folder.write("few.csv", &few.join("\n"));
     let said = folder.gradus("difficulty fit few.csv --model 2pl --out few");
     assert_eq!(said.code, Some(1));
     assert!(said.stderr.contains("needs at least 10 respondents, found 5"), "{}", said.stderr);

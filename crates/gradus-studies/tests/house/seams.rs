@@ -151,7 +151,7 @@ fn forms_of_response_files_and_their_table_agree() {
         ("error", "what can go wrong"),
         ("eval_archive", "the archives that inspect writes"),
         ("python_json", "words that are no JSON"),
-        ("table", "CSV with the line of every value"),
+        ("table", "CSV and Parquet with the line of every value"),
     ];
     let rows = owned(gradus::difficulty::responses::ALL.iter().map(|form| form.name));
     check(&Seam { folder: "crates/gradus/src/difficulty/responses", rows, helpers }, "rs");

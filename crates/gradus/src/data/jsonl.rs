@@ -52,7 +52,7 @@ enum Source {
 }
 
 struct Lines {
-    lines: Box<dyn BufRead + Send>,
+    source: Box<dyn BufRead + Send>,
     bytes: Vec<u8>,
     line: u64,
     ended: bool,
@@ -61,7 +61,7 @@ struct Lines {
 impl<R> Rows<R> {
     /// The rows of a file that is open already.
     pub(super) fn new(file: PathBuf, lines: Box<dyn BufRead + Send>) -> Self {
-        let lines = Lines { lines, bytes: Vec::new(), line: 0, ended: false };
+        let lines = Lines { source: lines, bytes: Vec::new(), line: 0, ended: false };
         Self { file, source: Source::Lines(lines), noun: PhantomData }
     }
 
@@ -102,7 +102,7 @@ impl Lines {
     fn next<R: Row>(&mut self, file: &Path) -> Option<Result<R, DataError>> {
         while !self.ended {
             self.bytes.clear();
-            match self.lines.read_until(b'\n', &mut self.bytes) {
+            match self.source.read_until(b'\n', &mut self.bytes) {
                 Err(source) => {
                     self.ended = true;
                     return Some(Err(DataError::io("read", file)(source)));

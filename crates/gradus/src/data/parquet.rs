@@ -263,7 +263,7 @@ mod tests {
     use super::super::{Metadata, Problem, Writer, read, read_all, read_table};
     use super::*;
 
-    /// By DuckDB, Zstandard (see make.py beside the file).
+    /// By `DuckDB`, Zstandard (see make.py beside the file).
     const PROBLEMS: &[u8] = include_bytes!("../../tests/fixtures/parquet/problems.parquet");
     /// By pyarrow, Snappy.
     const LONG: &[u8] = include_bytes!("../../tests/fixtures/parquet/long.parquet");

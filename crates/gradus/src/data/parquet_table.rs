@@ -96,27 +96,20 @@ impl ParquetTable {
             let range = from..self.rows.min(from + GROUP);
             let mut group = writer.next_row_group()?;
             for (_, column) in &self.columns {
+                let group = &mut group;
+                let of = range.clone();
                 match column {
                     Column::Nulls(_) => {
-                        write::<ByteArrayType, ()>(&mut group, &vec![None; range.len()], |()| {
-                            ByteArray::new()
-                        })?
+                        let none: Vec<Option<()>> = vec![None; of.len()];
+                        write::<ByteArrayType, _>(group, &none, |()| ByteArray::new())
                     }
-                    Column::Truths(values) => {
-                        write::<BoolType, _>(&mut group, &values[range.clone()], |value| *value)?
+                    Column::Truths(values) => write::<BoolType, _>(group, &values[of], |v| *v),
+                    Column::Wholes(values) => write::<Int64Type, _>(group, &values[of], |v| *v),
+                    Column::Numbers(values) => write::<DoubleType, _>(group, &values[of], |v| *v),
+                    Column::Texts(values) => {
+                        write::<ByteArrayType, _>(group, &values[of], |text| text.as_str().into())
                     }
-                    Column::Wholes(values) => {
-                        write::<Int64Type, _>(&mut group, &values[range.clone()], |value| *value)?
-                    }
-                    Column::Numbers(values) => {
-                        write::<DoubleType, _>(&mut group, &values[range.clone()], |value| *value)?
-                    }
-                    Column::Texts(values) => write::<ByteArrayType, _>(
-                        &mut group,
-                        &values[range.clone()],
-                        |text: &String| text.as_str().into(),
-                    )?,
-                }
+                }?;
             }
             group.close()?;
         }

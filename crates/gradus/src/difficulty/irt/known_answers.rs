@@ -417,7 +417,7 @@ fn what_cannot_be_estimated_is_an_error_with_a_sentence() {
     let same: &[f32] = &[1.0, 1.0, 0.0];
     check(&[same, same, same], "2pl", "0 of 3 items vary, and at least 3 must");
     check(&[&[1.0, 0.5, 0.0], same, same], "2pl", "found score 0.5, expected 0 or 1 under 2pl");
-    check(&[&[1.0, 0.0, 1.0], &[0.0, 1.0, 0.0]], "1pl", "2 respondents, and at least 3 are needed");
+    check(&[&[1.0, 0.0, 1.0], &[0.0, 1.0, 0.0]], "1pl", "at least 3 respondents, found 2");
     assert!(model("5pl").unwrap_err().to_string().contains("rasch, 1pl, 2pl"));
     let mut settings = quick("2pl");
     settings.most_cycles = 2;
