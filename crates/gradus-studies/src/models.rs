@@ -51,20 +51,21 @@ enum Kind {
 impl Model {
     /// Opens the model. A server is asked whether it has it.
     pub fn open(name: &ModelName, opening: Opening<'_>) -> Result<Self, StudyError> {
-        let unavailable = |reason: &str| {
-            Err(LmError::Unavailable { model: name.to_string(), reason: reason.to_owned() }.into())
+        let options = PretrainedOptions {
+            weights: opening.weights,
+            adapter: name.adapter.clone(),
+            ..PretrainedOptions::default()
         };
-        if name.adapter.is_some() {
-            return unavailable("adapters are not read yet");
-        }
         let kind = match &name.source {
-            ModelSource::Folder(dir) => folder(dir, opening.weights)?,
-            ModelSource::Gguf(file) => Kind::Pretrained(pretrained(file, opening.weights)?),
+            ModelSource::Folder(dir) => folder(dir, &options)?,
+            ModelSource::Gguf(file) => {
+                Kind::Pretrained(Box::new(Pretrained::open(file, &options)?))
+            }
             ModelSource::Hub { repository, revision } => {
                 let revision = revision.as_ref().map_or(String::new(), |at| format!("@{at}"));
                 let id: ModelId = format!("{repository}{revision}").parse()?;
                 let dir = Hub::from_environment().resolve(&id, opening.monitor)?;
-                match folder(&dir, opening.weights)? {
+                match folder(&dir, &options)? {
                     Kind::Pretrained(model) => {
                         Kind::Pretrained(Box::new(model.named(&name.to_string())))
                     }
@@ -83,7 +84,13 @@ impl Model {
                 Kind::Server { server, chat }
             }
         };
-        Ok(Self { name: name.to_string(), kind })
+        let model = Self { name: name.to_string(), kind };
+        match (&name.adapter, &model.kind) {
+            (Some(_), Kind::Local(_) | Kind::Encoder(_)) => {
+                Err(model.cannot("take an adapter: it is no pretrained decoder").into())
+            }
+            _ => Ok(model),
+        }
     }
 
     /// The model as one that samples.
@@ -179,7 +186,7 @@ impl Model {
 
 /// A folder says what it holds by the `model_type` of its config; those that gradus trained
 /// have none.
-fn folder(dir: &Path, weights: WeightForm) -> Result<Kind, StudyError> {
+fn folder(dir: &Path, options: &PretrainedOptions) -> Result<Kind, StudyError> {
     #[derive(Deserialize)]
     struct Config {
         model_type: Option<String>,
@@ -191,11 +198,6 @@ fn folder(dir: &Path, weights: WeightForm) -> Result<Kind, StudyError> {
     Ok(match config.model_type.as_deref() {
         None => Kind::Local(LocalModel::load(dir)?),
         Some("bert" | "roberta") => Kind::Encoder(Box::new(Encoder::load(dir)?)),
-        Some(_) => Kind::Pretrained(pretrained(dir, weights)?),
+        Some(_) => Kind::Pretrained(Box::new(Pretrained::open(dir, options)?)),
     })
-}
-
-fn pretrained(path: &Path, weights: WeightForm) -> Result<Box<Pretrained>, StudyError> {
-    let options = PretrainedOptions { weights, ..PretrainedOptions::default() };
-    Ok(Box::new(Pretrained::open(path, &options)?))
 }
